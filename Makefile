@@ -1,0 +1,113 @@
+# Kontor: one non-recursive Makefile. `make help` lists the targets.
+#
+#   MODE=release|debug      default release
+#   SAN=address,undefined   or SAN=thread: sanitizer build in its own directory
+#   CC=gcc|clang            each compiler has its own directory
+#   V=1                     show the commands
+#
+# Sources are found by folder, so that a new file needs no change here. Objects live under
+# build/<compiler>-<mode>[-<sanitizers>]/; build/bin is a link to the programs built last.
+
+MODE ?= release
+SAN  ?=
+V    ?= 0
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+
+comma := ,
+variant := $(notdir $(firstword $(CC)))-$(MODE)$(if $(SAN),-$(subst $(comma),-,$(SAN)))
+O := build/$(variant)
+Q := $(if $(filter 1,$(V)),,@)
+
+VERSION := 0.1.0
+
+# ---- Compiler flags --------------------------------------------------------------------------
+
+WARN := -Wall -Wextra -Wshadow -Wconversion -Wcast-qual -Wwrite-strings -Wformat=2 -Wvla -Wundef \
+        -Wstrict-prototypes -Wmissing-prototypes -Wnull-dereference -Wimplicit-fallthrough
+HARDEN := -fstack-protector-strong -fstack-clash-protection -fcf-protection=full \
+          -ftrivial-auto-var-init=zero -fPIE
+HARDEN_LD := -pie -Wl,-z,relro,-z,now,-z,noexecstack
+
+# Keeps only the flags this compiler knows.
+probe = $(foreach f,$(1),$(shell $(CC) -Werror $(f) -x c -c /dev/null -o /dev/null 2>/dev/null && echo $(f)))
+
+CFLAGS_release := -O2 -g -D_FORTIFY_SOURCE=2
+CFLAGS_debug   := -O0 -g3
+SAN_FLAGS := $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all)
+ifneq ($(SAN),)
+CFLAGS_release := -O1 -g
+endif
+
+PKGS_LIB := libevent_core libevent_pthreads libssl libcrypto jansson sqlite3 libsodium yaml-0.1
+PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS_LIB) 2>/dev/null)
+PKG_LIBS   := $(shell pkg-config --libs $(PKGS_LIB) 2>/dev/null)
+
+ifndef flags_probed
+export HARDEN_OK := $(call probe,$(HARDEN))
+export flags_probed := 1
+endif
+
+KO_CFLAGS = -std=c17 -D_GNU_SOURCE -DKO_VERSION='"$(VERSION)"' -I. -I$(O)/gen $(WARN) \
+            $(CFLAGS_$(MODE)) $(HARDEN_OK) $(SAN_FLAGS) $(WERROR) $(PKG_CFLAGS) -pthread \
+            -include common/base/banned.h $(CFLAGS)
+KO_LDFLAGS = $(HARDEN_LD) $(SAN_FLAGS) -pthread $(LDFLAGS)
+
+# ---- Sources ---------------------------------------------------------------------------------
+
+LIB_DIRS := common/base common/loop common/http common/oci storage auth
+LIB_SRC  := $(sort $(wildcard $(addsuffix /*.c,$(LIB_DIRS))))
+SRV_SRC  := $(sort $(filter-out server/main.c,$(wildcard server/*.c)))
+GEN_SRC  := # files made in $(O)/gen, see below
+
+LIB_OBJ := $(LIB_SRC:%.c=$(O)/%.o)
+SRV_OBJ := $(SRV_SRC:%.c=$(O)/%.o)
+
+PROGRAMS := $(O)/bin/kontor-registry
+
+# ---- Main targets ----------------------------------------------------------------------------
+
+.PHONY: all
+all: $(PROGRAMS) ## build the programs (also left at build/bin)
+	$(Q)mkdir -p build && ln -sfn $(variant)/bin build/bin
+
+.PHONY: help
+help: ## list the targets
+	@sed -n 's/^\([a-z][a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | sort | awk -F'\t' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+$(O)/libkontor.a: $(LIB_OBJ)
+	@echo "  AR    $@"
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+$(O)/libserver.a: $(SRV_OBJ)
+	@echo "  AR    $@"
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+$(O)/bin/kontor-registry: $(O)/server/main.o $(O)/libserver.a $(O)/libkontor.a
+	@echo "  LD    $@"
+	$(Q)mkdir -p $(@D) && $(CC) $(KO_LDFLAGS) -o $@ $^ $(PKG_LIBS)
+
+$(O)/%.o: %.c
+	@echo "  CC    $<"
+	$(Q)mkdir -p $(@D) && $(CC) $(KO_CFLAGS) -MMD -MP -c -o $@ $<
+
+# ---- Tests -----------------------------------------------------------------------------------
+
+UNIT_SRC := $(sort $(shell find tests/unit -name 'test_*.c' 2>/dev/null))
+UNIT_BIN := $(UNIT_SRC:%.c=$(O)/%)
+
+$(O)/tests/unit/%: $(O)/tests/unit/%.o $(O)/libserver.a $(O)/libkontor.a
+	@echo "  LD    $@"
+	$(Q)$(CC) $(KO_LDFLAGS) -o $@ $^ $(PKG_LIBS) -lcmocka
+
+.PHONY: unit
+unit: $(UNIT_BIN) ## unit tests (cmocka)
+	$(Q)tests/run-unit $(UNIT_BIN)
+
+.PHONY: clean
+clean: ## remove everything built
+	rm -rf build
+
+.SECONDARY:
+-include $(shell find build -name '*.d' 2>/dev/null)

@@ -1,7 +1,7 @@
 /* common/base/arena.h: memory that lives and dies together: one arena per request, CLI command or
- * build step. Nothing is freed singly. Allocation aborts on exhaustion; sizes that come from outside
- * are checked against limits.h before. Under AddressSanitizer every piece is its own malloc, so that
- * overruns and use after reset are seen.
+ * build step. Nothing is freed singly. Allocation aborts on exhaustion; sizes that come from
+ * outside are checked against limits.h before. Under AddressSanitizer every piece is its own
+ * malloc, so that overruns and use after reset are seen.
  *
  * Threads: one thread at a time. */
 #ifndef KO_BASE_ARENA_H

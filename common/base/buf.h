@@ -1,9 +1,9 @@
 /* common/base/buf.h: a growing byte buffer with a maximum given at init.
  *
  * Invariants: data[len] is always NUL (the buffer is a C string when it holds no NUL of its own);
- * len <= max. An append that would pass the maximum fails with TOO_LARGE and leaves the buffer as it
- * was; a failed append also marks the buffer, so that a long run of appends may be checked once at
- * its end with ko_buf_ok().
+ * len <= max. An append that would pass the maximum fails with TOO_LARGE and leaves the buffer as
+ * it was; a failed append also marks the buffer, so that a long run of appends may be checked once
+ * at its end with ko_buf_ok().
  *
  * Threads: one thread at a time. */
 #ifndef KO_BASE_BUF_H

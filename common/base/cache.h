@@ -1,11 +1,12 @@
 /* common/base/cache.h: a bounded cache of reference-counted values, safe to share between threads.
  *
- * Sharded by key hash, least recently used out first within a shard, bounded by the sum of the costs
- * the caller gives. A value is any struct whose first member is a ko_cache_entry.
+ * Sharded by key hash, least recently used out first within a shard, bounded by the sum of the
+ * costs the caller gives. A value is any struct whose first member is a ko_cache_entry.
  *
- * Staleness is the caller's: an entry carries a `stamp` (a generation counter read *before* the value
- * was fetched) and a deadline; a lookup whose stamp differs or whose deadline has passed misses and
- * drops the entry. So a value read before a write committed can never be served after it.
+ * Staleness is the caller's: an entry carries a `stamp` (a generation counter read *before* the
+ * value was fetched) and a deadline; a lookup whose stamp differs or whose deadline has passed
+ * misses and drops the entry. So a value read before a write committed can never be served after
+ * it.
  *
  * Threads: any. Lookup takes one shard lock for well under a microsecond. */
 #ifndef KO_BASE_CACHE_H

@@ -16,18 +16,18 @@
 #include <stddef.h>
 
 #define KO_ERR_CODES(X)                                                                            \
-    X(NONE, "none")                        /* no error */                                          \
-    X(NOT_FOUND, "not found")              /* the named thing does not exist */                    \
-    X(EXISTS, "exists")                    /* it exists already */                                 \
-    X(INVALID, "invalid")                  /* input that can never succeed */                      \
-    X(DENIED, "denied")                    /* the caller may not do this */                        \
-    X(TOO_LARGE, "too large")              /* over a limit */                                      \
-    X(CONFLICT, "conflict")                /* state changed meanwhile: look again, then retry */   \
-    X(CORRUPT, "corrupt")                  /* stored data is not what it should be */              \
-    X(DIGEST_MISMATCH, "digest mismatch")  /* bytes do not have the digest they were said to */    \
-    X(UNAVAILABLE, "unavailable")          /* busy or shutting down: retry later */                \
-    X(NO_SPACE, "no space")                /* the store is full */                                 \
-    X(IO, "i/o")                           /* the system refused; errno says why */
+    X(NONE, "none")                       /* no error */                                           \
+    X(NOT_FOUND, "not found")             /* the named thing does not exist */                     \
+    X(EXISTS, "exists")                   /* it exists already */                                  \
+    X(INVALID, "invalid")                 /* input that can never succeed */                       \
+    X(DENIED, "denied")                   /* the caller may not do this */                         \
+    X(TOO_LARGE, "too large")             /* over a limit */                                       \
+    X(CONFLICT, "conflict")               /* state changed meanwhile: look again, then retry */    \
+    X(CORRUPT, "corrupt")                 /* stored data is not what it should be */               \
+    X(DIGEST_MISMATCH, "digest mismatch") /* bytes do not have the digest they were said to */     \
+    X(UNAVAILABLE, "unavailable")         /* busy or shutting down: retry later */                 \
+    X(NO_SPACE, "no space")               /* the store is full */                                  \
+    X(IO, "i/o")                          /* the system refused; errno says why */
 
 typedef enum {
 #define X(name, text) KO_E_##name,
@@ -37,13 +37,13 @@ typedef enum {
 
 typedef struct {
     ko_err_code code;
-    int sys;           /* errno at the place of the failure, or 0 */
-    const char *file;  /* where it was first set (string literals) */
+    int sys;          /* errno at the place of the failure, or 0 */
+    const char *file; /* where it was first set (string literals) */
     int line;
-    char text[400];    /* human text, always terminated, cut with "..." when too long */
+    char text[400]; /* human text, always terminated, cut with "..." when too long */
 } ko_err;
 
-#define KO_MUST_USE __attribute__((warn_unused_result))
+#define KO_MUST_USE          __attribute__((warn_unused_result))
 #define KO_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
 
 /* An error object with nothing in it. */
@@ -53,8 +53,8 @@ typedef struct {
 #define ko_err_set(err, code, ...) ko_err_set_at(err, code, 0, __FILE__, __LINE__, __VA_ARGS__)
 
 /* Sets the error from errno: ": strerror" is appended to the text. ENOENT becomes NOT_FOUND, EEXIST
- * EXISTS, ENOSPC, EDQUOT and EFBIG NO_SPACE, EACCES and EPERM DENIED, ENOMEM and EMFILE UNAVAILABLE,
- * all others IO. Always returns -1. */
+ * EXISTS, ENOSPC, EDQUOT and EFBIG NO_SPACE, EACCES and EPERM DENIED, ENOMEM and EMFILE
+ * UNAVAILABLE, all others IO. Always returns -1. */
 #define ko_err_sys(err, ...) ko_err_sys_at(err, __FILE__, __LINE__, __VA_ARGS__)
 
 /* Puts "context: " in front of the text already there, keeping the code. Always returns -1. */

@@ -21,7 +21,8 @@ void ko_fd_close(int fd); /* accepts -1, preserves errno */
 
 /* All bytes or an error. `pwrite_all` leaves the file offset alone. */
 KO_MUST_USE int ko_fd_write_all(int fd, const void *bytes, size_t len, ko_err *err);
-KO_MUST_USE int ko_fd_pwrite_all(int fd, const void *bytes, size_t len, uint64_t offset, ko_err *err);
+KO_MUST_USE int ko_fd_pwrite_all(int fd, const void *bytes, size_t len, uint64_t offset,
+                                 ko_err *err);
 /* Up to `len` bytes; fewer only at end of file. */
 KO_MUST_USE int ko_fd_pread_full(int fd, void *bytes, size_t len, uint64_t offset, size_t *got,
                                  ko_err *err);

@@ -1,7 +1,8 @@
 /* common/base/hash.h: message digests, HMAC and text codecs. The only file of common/base that uses
  * libcrypto; algorithms are fetched once per process.
  *
- * Threads: a ko_hash belongs to one thread at a time; the one-shot functions may be called from any. */
+ * Threads: a ko_hash belongs to one thread at a time; the one-shot functions may be called from
+ * any. */
 #ifndef KO_BASE_HASH_H
 #define KO_BASE_HASH_H
 

@@ -29,9 +29,9 @@ typedef struct {
 #define KO_F_STR(n, text)                                                                          \
     ((ko_log_field){.kind = KO_FIELD_STR, .name = (n), .str = ko_str_of(text)})
 #define KO_F_VIEW(n, view) ((ko_log_field){.kind = KO_FIELD_STR, .name = (n), .str = (view)})
-#define KO_F_U64(n, v) ((ko_log_field){.kind = KO_FIELD_U64, .name = (n), .num = (uint64_t)(v)})
-#define KO_F_I64(n, v) ((ko_log_field){.kind = KO_FIELD_I64, .name = (n), .num = (uint64_t)(v)})
-#define KO_F_BOOL(n, v) ((ko_log_field){.kind = KO_FIELD_BOOL, .name = (n), .num = (v) ? 1 : 0})
+#define KO_F_U64(n, v)     ((ko_log_field){.kind = KO_FIELD_U64, .name = (n), .num = (uint64_t)(v)})
+#define KO_F_I64(n, v)     ((ko_log_field){.kind = KO_FIELD_I64, .name = (n), .num = (uint64_t)(v)})
+#define KO_F_BOOL(n, v)    ((ko_log_field){.kind = KO_FIELD_BOOL, .name = (n), .num = (v) ? 1 : 0})
 /* The text of an error, under "error". */
 #define KO_F_ERR(e) KO_F_STR("error", (e)->text)
 
@@ -44,7 +44,8 @@ typedef struct {
     ko_log_write(level, event, (const ko_log_field[]){{0}, ##__VA_ARGS__},                         \
                  sizeof((const ko_log_field[]){{0}, ##__VA_ARGS__}) / sizeof(ko_log_field))
 
-/* What is written from now on; before the first call: INFO, text. Any thread, takes effect at once. */
+/* What is written from now on; before the first call: INFO, text. Any thread, takes effect at once.
+ */
 void ko_log_configure(ko_log_level min, ko_log_format format);
 bool ko_log_enabled(ko_log_level level);
 /* Where lines go: a descriptor, 2 by default (tests redirect it). */

@@ -39,13 +39,13 @@ static inline void ko_autofree_done(void *p)
 void ko_autofd_done(int *fd);
 
 /* Moves a pointer out of its variable, leaving NULL. */
-#define ko_steal(pp) ((__typeof__(*(pp)))ko_steal_ptr((void *)(pp)))
-static inline void *ko_steal_ptr(void *pp)
-{
-    void *value = *(void **)pp;
-    *(void **)pp = NULL;
-    return value;
-}
+#define ko_steal(pp)                                                                               \
+    ({                                                                                             \
+        __typeof__(pp) steal_from = (pp);                                                          \
+        __typeof__(*steal_from) stolen = *steal_from;                                              \
+        *steal_from = NULL;                                                                        \
+        stolen;                                                                                    \
+    })
 
 /* Moves a descriptor out of its variable, leaving -1. */
 static inline int ko_steal_fd(int *fd)
@@ -56,12 +56,13 @@ static inline int ko_steal_fd(int *fd)
 }
 
 /* The object that `member` at `ptr` is embedded in. */
-#define KO_CONTAINER(ptr, type, member) ((type *)(void *)((char *)(ptr) - offsetof(type, member)))
+#define KO_CONTAINER(ptr, type, member) ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
 
 #define KO_ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
 
 /* Memory that must be there: aborts on exhaustion. A size that came from outside is checked against
- * limits.h first. ko_xrealloc_array checks the product. The result belongs to the caller: free(). */
+ * limits.h first. ko_xrealloc_array checks the product. The result belongs to the caller: free().
+ */
 void *ko_xmalloc(size_t size);
 void *ko_xcalloc(size_t count, size_t size);
 void *ko_xrealloc_array(void *old, size_t count, size_t size);

@@ -1,7 +1,7 @@
 /* common/base/str.h: string views and strict number parsing.
  *
- * A ko_str is pointer and length, not terminated and not owned. Numbers parse whole strings within a
- * range; there is no locale, no sign where none belongs, no leading or trailing space. */
+ * A ko_str is pointer and length, not terminated and not owned. Numbers parse whole strings within
+ * a range; there is no locale, no sign where none belongs, no leading or trailing space. */
 #ifndef KO_BASE_STR_H
 #define KO_BASE_STR_H
 
@@ -18,8 +18,8 @@ typedef struct {
 } ko_str;
 
 #define KO_STR(literal) ((ko_str){"" literal, sizeof(literal) - 1})
-#define KO_STR_FMT "%.*s"
-#define KO_STR_ARG(s) (int)(s).len, (s).ptr /* for KO_STR_FMT */
+#define KO_STR_FMT      "%.*s"
+#define KO_STR_ARG(s)   (int)(s).len, (s).ptr /* for KO_STR_FMT */
 
 static inline ko_str ko_str_of(const char *text) /* NULL gives the empty view */
 {
@@ -31,7 +31,7 @@ bool ko_str_eq_nocase(ko_str a, ko_str b); /* ASCII only */
 int ko_str_cmp(ko_str a, ko_str b);        /* by bytes, like strcmp */
 bool ko_str_has_prefix(ko_str s, ko_str prefix);
 bool ko_str_has_suffix(ko_str s, ko_str suffix);
-ko_str ko_str_trim(ko_str s);                    /* without leading and trailing SP and HTAB */
+ko_str ko_str_trim(ko_str s); /* without leading and trailing SP and HTAB */
 ko_str ko_str_slice(ko_str s, size_t from, size_t to); /* [from, to), clamped */
 
 /* Index of a byte or text, or SIZE_MAX. `rfind` searches from the right. */

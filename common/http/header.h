@@ -1,7 +1,7 @@
 /* common/http/header.h: a list of header fields, in order, names compared without case.
  *
- * Memory lives in the arena given at init. Values added by our own code are checked: a CR, LF or NUL
- * in a name or value is a bug and asserts, so a header can never be split.
+ * Memory lives in the arena given at init. Values added by our own code are checked: a CR, LF or
+ * NUL in a name or value is a bug and asserts, so a header can never be split.
  *
  * Spec:    RFC 9110 section 5.
  * Threads: one thread at a time. */

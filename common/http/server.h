@@ -1,24 +1,24 @@
 /* common/http/server.h: the HTTP/1.1 server: listeners, connections and exchanges.
  *
- * An exchange is one request and its reply. A connection belongs to one loop for life and has at most
- * one exchange at a time: pipelined bytes wait in the connection until the reply is done. All calls on
- * an exchange happen on its loop.
+ * An exchange is one request and its reply. A connection belongs to one loop for life and has at
+ * most one exchange at a time: pipelined bytes wait in the connection until the reply is done. All
+ * calls on an exchange happen on its loop.
  *
  * The life of an exchange:
- *   1. on_request(): the head is parsed and checked, nothing of the body has been read. The handler may
- *      answer now or later.
+ *   1. on_request(): the head is parsed and checked, nothing of the body has been read. The handler
+ * may answer now or later.
  *   2. The body is *pulled*: ko_http_read() asks for up to `cap` bytes into the caller's memory and
- *      answers once, later or at once from within the call's loop turn (never recursively). Nothing is
- *      read from the socket while nobody asks: that is the back-pressure. "100 Continue" is sent when
+ *      answers once, later or at once from within the call's loop turn (never recursively). Nothing
+ * is read from the socket while nobody asks: that is the back-pressure. "100 Continue" is sent when
  *      the body is first asked for, so an early answer replaces it (RFC 9110 section 10.1.1).
- *   3. One ko_http_reply*() call. Then the exchange ends: on_end() runs once, when the reply is written
- *      or the connection is lost, after which the exchange is gone. A handler that still has work under
- *      way finds that out by its own id and must not touch the exchange.
- *   4. A body not wholly read when the reply is sent is drained within small bounds, or the connection
- *      is closed with a lingering close so that the client sees the reply.
+ *   3. One ko_http_reply*() call. Then the exchange ends: on_end() runs once, when the reply is
+ * written or the connection is lost, after which the exchange is gone. A handler that still has
+ * work under way finds that out by its own id and must not touch the exchange.
+ *   4. A body not wholly read when the reply is sent is drained within small bounds, or the
+ * connection is closed with a lingering close so that the client sees the reply.
  *
- * Malformed requests never reach the handler: they are answered 400 (or 408, 413, 414, 417, 431, 501,
- * 505) through `on_bad_request`, which may shape the body, and the connection is closed.
+ * Malformed requests never reach the handler: they are answered 400 (or 408, 413, 414, 417, 431,
+ * 501, 505) through `on_bad_request`, which may shape the body, and the connection is closed.
  *
  * Spec:    RFC 9110, RFC 9112; smuggling rules in docs/internals/http.md. */
 #ifndef KO_HTTP_SERVER_H
@@ -28,6 +28,7 @@
 #include <stdint.h>
 
 #include "common/base/arena.h"
+#include "common/base/buf.h"
 #include "common/http/header.h"
 #include "common/http/tls.h"
 #include "common/loop/loop.h"
@@ -87,9 +88,9 @@ typedef struct ko_http_part {
     void *arg;
 } ko_http_part;
 
-/* Answers with a body in memory, copied if it does not go out at once. Content-Length, Date and, when
- * due, Connection are added here; `headers` may be NULL. For HEAD and 304 the length is announced and
- * no body is sent; for 204 neither. */
+/* Answers with a body in memory, copied if it does not go out at once. Content-Length, Date and,
+ * when due, Connection are added here; `headers` may be NULL. For HEAD and 304 the length is
+ * announced and no body is sent; for 204 neither. */
 void ko_http_reply(ko_http_xchg *x, int status, const ko_headers *headers, ko_str body);
 
 /* Answers with parts, whose array must live until on_end. Never buffered: files go out by sendfile
@@ -117,9 +118,9 @@ typedef struct {
 } ko_http_handler;
 
 typedef struct {
-    ko_loop *const *loops;  /* one per thread, running or about to; not owned */
+    ko_loop *const *loops; /* one per thread, running or about to; not owned */
     size_t loop_count;
-    ko_pool *pool;          /* for parts that block; not owned */
+    ko_pool *pool;             /* for parts that block; not owned */
     uint64_t head_timeout_ms;  /* first byte to end of head; 20 s */
     uint64_t idle_timeout_ms;  /* keep-alive; 120 s: docs/internals/http.md */
     uint64_t stall_timeout_ms; /* no byte moved while we want some; 60 s */
@@ -133,12 +134,13 @@ KO_MUST_USE int ko_http_server_new(const ko_http_server_opts *opts, const ko_htt
 
 /* Binds "127.0.0.1:0", "[::1]:443", ":5000" (all addresses, both families), "localhost:80" or an
  * inherited socket "fd:3". With SO_REUSEPORT one socket per loop. `tls` NULL: plain HTTP.
- * `bound` receives the address with its port, e.g. "127.0.0.1:41234". Before the loops run or on one of them. errors INVALID, IO, DENIED, EXISTS (in use). */
+ * `bound` receives the address with its port, e.g. "127.0.0.1:41234". Before the loops run or on
+ * one of them. errors INVALID, IO, DENIED, EXISTS (in use). */
 KO_MUST_USE int ko_http_server_listen(ko_http_server *server, const char *address, ko_tls *tls,
                                       char *bound, size_t bound_size, ko_err *err);
 
-/* Stops accepting, lets exchanges under way finish, closes idle connections at once and the rest after
- * `grace_ms`; then calls `fn(arg)` on `loop`. Any thread, once. */
+/* Stops accepting, lets exchanges under way finish, closes idle connections at once and the rest
+ * after `grace_ms`; then calls `fn(arg)` on `loop`. Any thread, once. */
 void ko_http_server_drain(ko_http_server *server, uint64_t grace_ms, ko_loop *loop,
                           void (*fn)(void *arg), void *arg);
 /* After draining, when no loop runs any more. */

@@ -1,11 +1,11 @@
 /* common/http/tls.h: server certificates: loading, SNI, reload, and a CA of our own when none is
  * given. OpenSSL stays behind this header and conn.c.
  *
- * TLS 1.2 and 1.3, session tickets and cache, ALPN "http/1.1" only, no renegotiation, kernel TLS where
- * the kernel offers it.
+ * TLS 1.2 and 1.3, session tickets and cache, ALPN "http/1.1" only, no renegotiation, kernel TLS
+ * where the kernel offers it.
  *
- * Threads: a ko_tls may be used by every loop; reload swaps the context under a lock, connections keep
- * the one they began with. */
+ * Threads: a ko_tls may be used by every loop; reload swaps the context under a lock, connections
+ * keep the one they began with. */
 #ifndef KO_HTTP_TLS_H
 #define KO_HTTP_TLS_H
 
@@ -19,14 +19,16 @@ typedef struct {
     const char *key_file;  /* PEM key, ECDSA or RSA */
 } ko_tls_pair;
 
-/* Server contexts for `pairs` (at least one; several: chosen by SNI against each leaf's names, among
- * equal names by what the client can verify, ECDSA and RSA side by side; the first is the default).
- * errors INVALID: a file cannot be read or key and certificate do not match (the text names the file). */
+/* Server contexts for `pairs` (at least one; several: chosen by SNI against each leaf's names,
+ * among equal names by what the client can verify, ECDSA and RSA side by side; the first is the
+ * default). errors INVALID: a file cannot be read or key and certificate do not match (the text
+ * names the file). */
 KO_MUST_USE int ko_tls_new(const ko_tls_pair *pairs, size_t count, ko_tls **out, ko_err *err);
 ko_tls *ko_tls_free(ko_tls *tls);
 KO_DEFINE_AUTOPTR(ko_tls, ko_tls_free);
 
-/* Reads the same files again; on error the old certificates stay in use. Sessions resume across it. */
+/* Reads the same files again; on error the old certificates stay in use. Sessions resume across it.
+ */
 KO_MUST_USE int ko_tls_reload(ko_tls *tls, ko_err *err);
 
 /* Days until the earliest leaf expires; negative when one has. */

@@ -1,7 +1,8 @@
 /* common/loop/loop.h: one event loop per thread, libevent hidden behind it.
  *
- * Everything here runs on the loop's own thread, except ko_loop_post() and ko_loop_stop(), which any
- * thread may call. A callback never blocks: disk, SQL and password hashing go to common/loop/work.h.
+ * Everything here runs on the loop's own thread, except ko_loop_post() and ko_loop_stop(), which
+ * any thread may call. A callback never blocks: disk, SQL and password hashing go to
+ * common/loop/work.h.
  *
  * An object that frees itself inside one of its own callbacks must not be touched by the loop
  * afterwards: timers, watches and posts guarantee that. */
@@ -46,7 +47,7 @@ typedef struct {
     void *arg;
 } ko_timer;
 void ko_timer_init(ko_timer *timer, ko_loop *loop, void (*fn)(void *arg), void *arg);
-void ko_timer_done(ko_timer *timer);                    /* accepts a zeroed timer */
+void ko_timer_done(ko_timer *timer);                     /* accepts a zeroed timer */
 void ko_timer_start(ko_timer *timer, uint64_t after_ms); /* replaces an earlier start */
 void ko_timer_stop(ko_timer *timer);
 
@@ -62,7 +63,7 @@ typedef struct {
 } ko_watch;
 void ko_watch_init(ko_watch *watch, ko_loop *loop, int fd, void (*fn)(void *arg, unsigned ready),
                    void *arg);
-void ko_watch_done(ko_watch *watch);                /* before the descriptor is closed */
+void ko_watch_done(ko_watch *watch);                 /* before the descriptor is closed */
 void ko_watch_set(ko_watch *watch, unsigned wanted); /* ko_io bits; no system call if unchanged */
 
 /* A signal delivered on the loop (one loop per process may watch a given signal). */

@@ -2,8 +2,8 @@
  *
  * A job is embedded in the caller's object, which the job owns until `done` runs: it has its own
  * memory and no pointer to a request. `run` executes on a pool thread and sees only the job; `done`
- * executes afterwards on the loop that submitted it. There is no cancellation: a job whose requester
- * has gone still completes, and its `done` finds that out by id.
+ * executes afterwards on the loop that submitted it. There is no cancellation: a job whose
+ * requester has gone still completes, and its `done` finds that out by id.
  *
  * The queue is bounded: full means UNAVAILABLE now, not slowness later. */
 #ifndef KO_LOOP_WORK_H
@@ -26,11 +26,13 @@ typedef struct ko_work {
 /* `threads` threads and at most `queue_max` waiting jobs. Owned by the caller: ko_pool_free(). */
 KO_MUST_USE int ko_pool_new(const char *name, unsigned threads, size_t queue_max, ko_pool **out,
                             ko_err *err);
-/* Finishes what is queued, then ends the threads. Loops must still be alive (their posts arrive). */
+/* Finishes what is queued, then ends the threads. Loops must still be alive (their posts arrive).
+ */
 ko_pool *ko_pool_free(ko_pool *pool);
 KO_DEFINE_AUTOPTR(ko_pool, ko_pool_free);
 
-/* Queues the job; `loop` is where `done` runs. errors UNAVAILABLE: queue full; nothing was taken. */
+/* Queues the job; `loop` is where `done` runs. errors UNAVAILABLE: queue full; nothing was taken.
+ */
 KO_MUST_USE int ko_pool_submit(ko_pool *pool, ko_loop *loop, ko_work *work, ko_err *err);
 
 /* Jobs waiting and running now (for /metrics). */

@@ -1,5 +1,5 @@
-/* common/oci/ref.h: the names that registries use: repository, tag, and the <reference> of a manifest
- * URL, which is a tag or a digest.
+/* common/oci/ref.h: the names that registries use: repository, tag, and the <reference> of a
+ * manifest URL, which is a tag or a digest.
  *
  * Spec:    OCI Distribution 1.1, "Pulling manifests": <name> matches
  *          [a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(\/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*, <tag> matches
@@ -21,8 +21,8 @@ ko_str ko_ref_namespace(ko_str repo);
 
 typedef struct {
     bool is_digest;
-    ko_digest digest;           /* when is_digest */
-    char tag[KO_MAX_TAG + 1];   /* otherwise */
+    ko_digest digest;         /* when is_digest */
+    char tag[KO_MAX_TAG + 1]; /* otherwise */
 } ko_ref;
 
 /* A manifest reference: digest when it contains ':', else tag. errors INVALID. */

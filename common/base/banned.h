@@ -9,6 +9,10 @@
 #include <string.h>
 #include <time.h>
 
+/* clang sees glibc's fortified forms as macros, which cannot be poisoned. */
+#undef sprintf
+#undef vsprintf
+
 #pragma GCC poison strcpy strcat strncpy strncat sprintf vsprintf strtok gets
 #pragma GCC poison atoi atol atoll atof localtime gmtime ctime asctime tmpnam mktemp tempnam
 

@@ -105,6 +105,31 @@ $(O)/tests/unit/%: $(O)/tests/unit/%.o $(O)/libserver.a $(O)/libkontor.a
 unit: $(UNIT_BIN) ## unit tests (cmocka)
 	$(Q)tests/run-unit $(UNIT_BIN)
 
+.PHONY: it
+it: all ## integration tests with real processes; IT='10_* 30_*' picks files
+	$(Q)tests/it/run $(IT)
+
+.PHONY: lint
+lint: ## format, layers, banned words, spelling, clang-tidy; LINT='format tidy' picks checks
+	$(Q)tests/lint/run $(LINT)
+
+.PHONY: lint-flags
+lint-flags:
+	@echo $(KO_CFLAGS)
+
+.PHONY: format
+format: ## clang-format all sources in place
+	$(Q)git ls-files '*.c' '*.h' | xargs clang-format -i
+
+.PHONY: deps
+deps: ## install the Debian packages that are missing
+	$(Q)deploy/deps build test clients
+
+.PHONY: test
+test: ## install what is missing, then run every test and the lint
+	$(Q)deploy/deps build test clients
+	$(Q)tests/run-all
+
 .PHONY: clean
 clean: ## remove everything built
 	rm -rf build

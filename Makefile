@@ -77,12 +77,10 @@ help: ## list the targets
 	@sed -n 's/^\([a-z][a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | sort | awk -F'\t' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 $(O)/libkontor.a: $(LIB_OBJ)
-	@echo "  AR    $@"
-	$(Q)rm -f $@ && $(AR) rcs $@ $^
-
 $(O)/libserver.a: $(SRV_OBJ)
+$(O)/%.a: # an archive may be empty
 	@echo "  AR    $@"
-	$(Q)rm -f $@ && $(AR) rcs $@ $^
+	$(Q)mkdir -p $(@D) && rm -f $@ && $(AR) rcs $@ $^
 
 $(O)/bin/kontor-registry: $(O)/server/main.o $(O)/libserver.a $(O)/libkontor.a
 	@echo "  LD    $@"

@@ -1,7 +1,9 @@
 /* common/base/cache.h: a bounded cache of reference-counted values, safe to share between threads.
  *
  * Sharded by key hash, least recently used out first within a shard, bounded by the sum of the
- * costs the caller gives. A value is any struct whose first member is a ko_cache_entry.
+ * costs the caller gives. A value is any struct whose first member is a ko_cache_entry. A cache of
+ * 4096 units or more is divided into 16 equal parts by key: a value that costs more than its part
+ * holds is not kept.
  *
  * Staleness is the caller's: an entry carries a `stamp` (a generation counter read *before* the
  * value was fetched) and a deadline; a lookup whose stamp differs or whose deadline has passed

@@ -11,7 +11,7 @@ void ko_ids_random(void *out, size_t len);
 void ko_ids_uuid(char out[static KO_IDS_UUID_MAX]); /* RFC 9562 version 4 */
 
 #define KO_IDS_REQUEST_MAX 17 /* 16 hex digits and NUL */
-/* A request id: cheap (a per-process random prefix and a counter), unique within years. */
+/* A request id: cheap (counted up from a random start per process), unique within years. */
 void ko_ids_request(char out[static KO_IDS_REQUEST_MAX]);
 
 #endif

@@ -46,6 +46,8 @@ bool ko_str_split(ko_str *rest, char sep, ko_str *part);
 
 /* Well-formed UTF-8 (RFC 3629: no surrogates, no overlong forms)? */
 bool ko_str_is_utf8(ko_str s);
+/* Bytes of the well-formed sequence at the front: 1 to 4, or 0 when there is none. */
+size_t ko_str_utf8_len(ko_str s);
 
 /* Decimal digits only, whole string, at most `max`. errors INVALID. */
 KO_MUST_USE int ko_parse_u64(ko_str s, uint64_t max, uint64_t *out, ko_err *err);

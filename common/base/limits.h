@@ -38,6 +38,11 @@
 #define KO_MAX_TOKEN        (8 * KO_KIB)
 #define KO_MAX_SCOPES       64 /* in one token request, count */
 
+/* Text kept in the metadata database */
+#define KO_MAX_DESCRIPTION (16 * KO_KIB) /* of a repository */
+#define KO_MAX_SEARCH_TEXT (16 * KO_KIB) /* labels and annotations indexed per repository */
+#define KO_MAX_AUDIT_FIELD 512
+
 /* JSON documents */
 #define KO_MAX_JSON_DEPTH 32
 #define KO_MAX_CONFIG     (1 * KO_MIB) /* the configuration file */

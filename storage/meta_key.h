@@ -10,7 +10,7 @@
 
 typedef struct {
     const char *kid;
-    ko_str private_key; /* PEM; never log it, and wipe copies */
+    ko_str private_key; /* PKCS#8 DER; never log it, and wipe copies */
     int64_t created_at_s;
     int64_t retired_at_s; /* 0: signs; else only verifies */
 } ko_meta_key;

@@ -34,9 +34,11 @@ KO_MUST_USE int ko_tls_reload(ko_tls *tls, ko_err *err);
 /* Days until the earliest leaf expires; negative when one has. */
 int ko_tls_days_left(ko_tls *tls);
 
-/* Makes dir/ca.pem, dir/ca.key (once; ten years) and dir/server.pem, dir/server.key signed by it
- * (ECDSA P-256, 397 days; made again when it expires within 30 days or lacks one of the names).
- * `names` are DNS names and IP addresses for the subjectAltName. Keys are mode 0600. */
+/* Makes dir/ca.pem, dir/ca.key (once, for ten years) and dir/server.pem, dir/server.key signed by
+ * it (ECDSA P-256, 397 days; made again when it expires within 30 days, lacks one of the names, is
+ * damaged or was signed by another authority). `names` (at least one) are DNS names and IP
+ * addresses for the subjectAltName. Keys are mode 0600. Only at start: blocks. errors INVALID: a
+ * bad name, or the authority's files do not fit together; as ko_fd_store. */
 KO_MUST_USE int ko_tls_self_made(const char *dir, const char *const *names, size_t count,
                                  ko_err *err);
 

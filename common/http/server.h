@@ -29,7 +29,7 @@
 
 #include "common/base/arena.h"
 #include "common/base/buf.h"
-#include "common/http/header.h"
+#include "common/http/head.h"
 #include "common/http/tls.h"
 #include "common/loop/loop.h"
 #include "common/loop/work.h"
@@ -38,17 +38,6 @@ typedef struct ko_http_server ko_http_server;
 typedef struct ko_http_xchg ko_http_xchg;
 
 /* ---- The request ---- */
-
-typedef struct {
-    ko_str method;      /* as sent, e.g. "GET" */
-    ko_str target;      /* as sent, origin-form */
-    ko_str path;        /* target up to '?', still percent-encoded */
-    ko_str query;       /* after '?', still encoded; empty when none */
-    bool has_body;      /* Content-Length > 0 or chunked */
-    int64_t length;     /* Content-Length; 0 when there is no body; -1 when chunked */
-    int version_minor;  /* HTTP/1.<minor> */
-    ko_headers headers; /* valid until on_end */
-} ko_http_head;
 
 const ko_http_head *ko_http_request(const ko_http_xchg *x);
 ko_arena *ko_http_arena(ko_http_xchg *x); /* lives until on_end */

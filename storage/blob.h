@@ -57,6 +57,8 @@ KO_MUST_USE int ko_blob_stage_open(ko_blob_store *store, const char *id, ko_blob
 ko_blob_stage *ko_blob_stage_close(ko_blob_stage *stage);
 KO_DEFINE_AUTOPTR(ko_blob_stage, ko_blob_stage_close);
 uint64_t ko_blob_stage_size(const ko_blob_stage *stage); /* bytes received so far */
+/* All of the bytes or none. errors CONFLICT: published already (its bytes may be shared with the
+ * blob by now); NO_SPACE, IO. */
 KO_MUST_USE int ko_blob_stage_append(ko_blob_stage *stage, const void *bytes, size_t len,
                                      ko_err *err);
 /* Reads back, to hash again what an earlier process received. */
@@ -74,7 +76,8 @@ KO_MUST_USE int ko_blob_stage_discard(ko_blob_store *store, const char *id, ko_e
 /* Hides a blob at once (a rename); the bytes stay for ko_blob_restore() until ko_blob_purge().
  * One that is not there is success. */
 KO_MUST_USE int ko_blob_quarantine(ko_blob_store *store, const ko_digest *digest, ko_err *err);
-/* Brings a quarantined blob back. errors NOT_FOUND. */
+/* Brings a quarantined blob back, as durably as publishing; one that is not hidden is success.
+ * errors NOT_FOUND: neither there nor in quarantine; IO. */
 KO_MUST_USE int ko_blob_restore(ko_blob_store *store, const ko_digest *digest, ko_err *err);
 /* Removes a quarantined blob for good; one that is not there is success. */
 KO_MUST_USE int ko_blob_purge(ko_blob_store *store, const ko_digest *digest, ko_err *err);

@@ -63,8 +63,8 @@ typedef enum {
     KO_UPLOAD_ONCE       /* no row, cannot be found; discarded on release unless finished */
 } ko_upload_kind;
 
-/* A new session in an existing repository, held by the caller: ko_upload_release().
- * errors NOT_FOUND: no such repository; NO_SPACE; UNAVAILABLE; IO. */
+/* A new session, held by the caller: ko_upload_release(). The repository need not exist yet.
+ * errors NO_SPACE; UNAVAILABLE; IO. */
 KO_MUST_USE int ko_upload_begin(ko_uploads *uploads, ko_str repo, int64_t account_id,
                                 ko_hash_alg alg, ko_upload_kind kind, ko_upload **out, ko_err *err);
 /* Takes hold of a session. errors NOT_FOUND as ko_upload_find(); CONFLICT: another request holds
@@ -93,10 +93,11 @@ KO_MUST_USE int ko_upload_append(ko_upload *upload, const void *bytes, size_t le
 /* Verifies the digest (of either algorithm), makes the blob durable, and in one durable write links
  * it into the repository with a lease and removes the session's row. Success is a promise: the blob
  * is not collected before the lease ends.
- * also    runs in that same transaction, before its end; may be NULL. It may run more than once.
+ * also    runs first in that same transaction, for instance to make the repository or to check a
+ *         quota; may be NULL. It may run more than once.
  * errors  DIGEST_MISMATCH: the session is gone (spec "Pushing blobs", 400 DIGEST_INVALID); any
  *         other: the session is as before and finish may be tried again: NO_SPACE, UNAVAILABLE, IO,
- *         NOT_FOUND (the repository was deleted), those of `also`. */
+ *         NOT_FOUND (no such repository), those of `also`. */
 KO_MUST_USE int ko_upload_finish(ko_upload *upload, const ko_digest *digest, ko_meta_fn *also,
                                  void *also_arg, ko_err *err);
 

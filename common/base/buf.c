@@ -34,10 +34,16 @@ static void set_len(ko_buf *buf, size_t len)
         buf->data[len] = '\0';
 }
 
+void ko_buf_truncate(ko_buf *buf, size_t len)
+{
+    KO_ASSERT(len <= buf->len);
+    set_len(buf, len);
+    buf->overflow = false;
+}
+
 void ko_buf_reset(ko_buf *buf)
 {
-    set_len(buf, 0);
-    buf->overflow = false;
+    ko_buf_truncate(buf, 0);
 }
 
 char *ko_buf_reserve(ko_buf *buf, size_t len)

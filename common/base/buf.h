@@ -27,6 +27,8 @@ void ko_buf_done(ko_buf *buf);             /* accepts a zeroed ko_buf */
 #define ko_autobuf __attribute__((cleanup(ko_buf_done))) ko_buf
 
 void ko_buf_reset(ko_buf *buf); /* empty, keeps the memory */
+/* Back to an earlier length, forgetting the overflow of what was appended since. */
+void ko_buf_truncate(ko_buf *buf, size_t len);
 
 /* The appends return 0, or -1 when the maximum is passed (also remembered in `overflow`). */
 int ko_buf_put(ko_buf *buf, const void *bytes, size_t len);

@@ -44,7 +44,9 @@
 #define KO_MAX_AUDIT_FIELD 512
 
 /* JSON documents */
-#define KO_MAX_JSON_DEPTH 32
-#define KO_MAX_CONFIG     (1 * KO_MIB) /* the configuration file */
+#define KO_MAX_JSON_DEPTH   32
+#define KO_MAX_JSON_VALUES  131072 /* of one document, count: a tree costs ~50 times its text */
+#define KO_MAX_IMAGE_CONFIG (1 * KO_MIB) /* image config read for search and listings */
+#define KO_MAX_CONFIG       (1 * KO_MIB) /* the configuration file */
 
 #endif

@@ -111,11 +111,8 @@ static void put_field(ko_buf *line, const ko_log_field *f, ko_log_format format)
         (void)ko_buf_printf(line, " %s=", f->name);
     }
     put_value(line, f, format);
-    if (line->overflow) {
-        line->len = before;
-        line->data[before] = '\0';
-        line->overflow = false;
-    }
+    if (line->overflow)
+        ko_buf_truncate(line, before);
 }
 
 static void put_head(ko_buf *line, ko_log_level level, const char *event, ko_log_format format)

@@ -31,7 +31,7 @@ enum {
 typedef unsigned ko_actions; /* a set of KO_ACTION_* */
 
 typedef enum {
-    KO_SCOPE_REPOSITORY, /* name is a repository; in a personal token's scope a glob */
+    KO_SCOPE_REPOSITORY, /* name is a repository; in a personal token's scope a pattern */
     KO_SCOPE_CATALOG,    /* registry:catalog:*: the list of repositories */
     KO_SCOPE_UNKNOWN     /* some other resource; never granted */
 } ko_scope_type;
@@ -68,12 +68,12 @@ int ko_scope_print_all(const ko_scopes *scopes, ko_buf *out);
 /* Orders by type, name, class (the order of a token's access list), dropping what has no action. */
 void ko_scope_sort(ko_scopes *scopes);
 
-/* Actions that the list gives on a repository; `globs`: names in the list are patterns. */
-ko_actions ko_scope_actions_on(const ko_scopes *scopes, ko_str repo, bool globs);
+/* Actions that the list gives on a repository; `patterns`: names in the list are patterns. */
+ko_actions ko_scope_actions_on(const ko_scopes *scopes, ko_str repo, bool patterns);
 bool ko_scope_has_catalog(const ko_scopes *scopes);
 
-/* Does a pattern match a repository name? '*' stands for any run of characters within a component,
- * "**" for any run at all; all else is itself. Bounded work: linear in pattern times name. */
-bool ko_scope_glob(ko_str pattern, ko_str name);
+/* Does a pattern match a repository name? As in storage/meta_grant.h: a name, or a prefix followed
+ * by one '*' for everything that begins with it, at any depth. */
+bool ko_scope_matches(ko_str pattern, ko_str name);
 
 #endif

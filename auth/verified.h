@@ -15,15 +15,15 @@
 
 typedef struct ko_verified ko_verified;
 
-ko_verified *ko_verified_new(size_t max_entries, uint64_t ttl_ms); /* owned by the caller */
+ko_verified *ko_verified_new(size_t max_entries); /* owned by the caller */
 ko_verified *ko_verified_free(ko_verified *verified);
 KO_DEFINE_AUTOPTR(ko_verified, ko_verified_free);
 
 /* What was stored for this pair, with a new reference; NULL: not known, verify it. */
 ko_cache_entry *ko_verified_find(ko_verified *verified, ko_str user, ko_str password,
                                  uint64_t generation, uint64_t now_ms);
-/* `generation` was read before the password was compared. Takes its own reference. */
+/* `generation` was read before the credentials were judged. Takes its own reference. */
 void ko_verified_add(ko_verified *verified, ko_str user, ko_str password, uint64_t generation,
-                     uint64_t now_ms, ko_cache_entry *value);
+                     uint64_t deadline_ms, ko_cache_entry *value);
 
 #endif

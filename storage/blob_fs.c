@@ -31,6 +31,7 @@
 
 #include "common/base/fd.h"
 #include "storage/blob_priv.h"
+#include "storage/dirsync.h"
 
 #define ALGS          2
 #define PREFIXES      256
@@ -38,17 +39,11 @@
 #define PATH_LIVE_MAX (3 + 2 * KO_HASH_MAX + 1)
 #define PATH_HELD_MAX KO_MAX_DIGEST
 
-/* One prefix directory. A flush serves all who came before it began: a publisher takes a ticket
- * after it has made, or found, its name there, and waits until a flush begun after that is
- * through. */
+/* One directory of blobs whose hex digits begin alike; opened when first written to, and kept. */
 typedef struct {
-    pthread_mutex_t lock;
-    pthread_cond_t done;
-    uint64_t tickets; /* given out */
-    uint64_t synced;  /* every ticket up to this one is served */
-    uint64_t failed;  /* the flush for the tickets up to this one failed */
-    bool busy;
-    int fd; /* -1: not opened yet */
+    ko_dirsync sync;
+    pthread_mutex_t lock; /* for fd */
+    int fd;               /* -1: not opened yet */
 } prefix_dir;
 
 typedef struct {
@@ -125,69 +120,32 @@ static int open_subdir(const fs_store *store, int parent, const char *name, int 
     return 0;
 }
 
-/* Opens a prefix directory once and keeps it; `dir->lock` is held. */
-static int prefix_open(fs_store *store, const ko_digest *digest, prefix_dir *dir, ko_err *err)
-{
-    char name[3];
-
-    if (dir->fd >= 0)
-        return 0;
-    (void)snprintf(name, sizeof(name), "%.2s", ko_digest_hex(digest));
-    return open_subdir(store, store->alg_fd[digest->alg], name, &dir->fd, err);
-}
-
-static int prefix_make(fs_store *store, const ko_digest *digest, ko_err *err)
+/* The descriptor of the digest's directory, which is made when missing. */
+static int prefix_open(fs_store *store, const ko_digest *digest, int *out, ko_err *err)
 {
     prefix_dir *dir = dir_of(store, digest);
+    char name[3];
+    int rc = 0;
 
+    (void)snprintf(name, sizeof(name), "%.2s", ko_digest_hex(digest)); /* fits: two digits */
     pthread_mutex_lock(&dir->lock);
-    int rc = prefix_open(store, digest, dir, err);
+    if (dir->fd < 0)
+        rc = open_subdir(store, store->alg_fd[digest->alg], name, &dir->fd, err);
+    *out = dir->fd;
     pthread_mutex_unlock(&dir->lock);
     return rc;
-}
-
-/* Waits until everything up to `ticket` is flushed; flushes itself when nobody does. `dir->lock` is
- * held, and let go of while the disk works. */
-static int prefix_wait(prefix_dir *dir, uint64_t ticket, ko_err *err)
-{
-    while (dir->synced < ticket) {
-        if (dir->failed >= ticket)
-            return ko_err_set(err, KO_E_IO, "flush of the directory failed");
-        if (dir->busy) {
-            pthread_cond_wait(&dir->done, &dir->lock);
-            continue;
-        }
-        uint64_t covers = dir->tickets;
-        dir->busy = true;
-        pthread_mutex_unlock(&dir->lock);
-        int rc = ko_fd_sync(dir->fd, err);
-        pthread_mutex_lock(&dir->lock);
-        dir->busy = false;
-        if (rc == 0)
-            dir->synced = covers;
-        else
-            dir->failed = covers;
-        pthread_cond_broadcast(&dir->done);
-        if (rc < 0)
-            return -1;
-    }
-    return 0;
 }
 
 /* Makes the names in the digest's directory durable. */
 static int prefix_sync(fs_store *store, const ko_digest *digest, ko_err *err)
 {
-    prefix_dir *dir = dir_of(store, digest);
+    int fd;
 
     if (store->sync == KO_SYNC_NEVER)
         return 0;
-    pthread_mutex_lock(&dir->lock);
-    uint64_t ticket = ++dir->tickets;
-    int rc = prefix_open(store, digest, dir, err);
-    if (rc == 0)
-        rc = prefix_wait(dir, ticket, err);
-    pthread_mutex_unlock(&dir->lock);
-    return rc;
+    if (prefix_open(store, digest, &fd, err) < 0)
+        return -1;
+    return ko_dirsync_wait(&dir_of(store, digest)->sync, fd, err);
 }
 
 /* ---- Reading ---- */
@@ -354,13 +312,14 @@ static int stage_link(fs_store *store, const ko_blob_stage *base, const ko_diges
     char path[PATH_LIVE_MAX];
     struct stat st;
     int to = store->alg_fd[digest->alg];
+    int prefix_fd;
 
     live_path(digest, path);
     for (int attempt = 0; attempt < 4; attempt++) {
         if (linkat(store->uploads_fd, base->id, to, path, 0) == 0)
             return 0;
         if (errno == ENOENT && attempt == 0) {
-            if (prefix_make(store, digest, err) < 0)
+            if (prefix_open(store, digest, &prefix_fd, err) < 0)
                 return -1;
             continue;
         }
@@ -376,11 +335,20 @@ static int stage_link(fs_store *store, const ko_blob_stage *base, const ko_diges
     return ko_err_set(err, KO_E_CONFLICT, "the stored blob comes and goes");
 }
 
+/* Is a blob of this digest and size there? Its bytes are flushed then, and ours are not needed. */
+static bool is_stored(fs_store *store, const ko_blob_stage *base, const ko_digest *digest)
+{
+    uint64_t size;
+
+    return fs_stat(&store->base, digest, &size, NULL) == 0 && size == base->size_bytes;
+}
+
 static int fs_stage_publish(ko_blob_stage *base, const ko_digest *digest, ko_err *err)
 {
     fs_store *store = store_of(base->store);
 
-    if (stage_flush(stage_of(base), err) < 0 || stage_link(store, base, digest, err) < 0)
+    if (!is_stored(store, base, digest) &&
+        (stage_flush(stage_of(base), err) < 0 || stage_link(store, base, digest, err) < 0))
         return -1;
     base->sealed = true;
     return prefix_sync(store, digest, err);
@@ -558,7 +526,7 @@ static void fs_store_free(ko_blob_store *base)
         for (unsigned prefix = 0; prefix < PREFIXES; prefix++) {
             prefix_dir *dir = &store->dirs[alg][prefix];
             ko_fd_close(dir->fd);
-            pthread_cond_destroy(&dir->done);
+            ko_dirsync_done(&dir->sync);
             pthread_mutex_destroy(&dir->lock);
         }
         ko_fd_close(store->alg_fd[alg]);
@@ -601,8 +569,8 @@ static fs_store *store_blank(ko_blob_sync sync)
         store->alg_fd[alg] = -1;
         for (unsigned prefix = 0; prefix < PREFIXES; prefix++) {
             prefix_dir *dir = &store->dirs[alg][prefix];
+            ko_dirsync_init(&dir->sync);
             pthread_mutex_init(&dir->lock, NULL);
-            pthread_cond_init(&dir->done, NULL);
             dir->fd = -1;
         }
     }

@@ -27,6 +27,8 @@ KO_MUST_USE int ko_meta_upload_add(ko_meta_tx *tx, const ko_meta_upload *upload,
 /* Only when it is a session of this repository. errors NOT_FOUND. */
 KO_MUST_USE int ko_meta_upload_find(ko_meta_tx *tx, ko_str id, ko_str repo, ko_meta_upload *out,
                                     ko_err *err);
+/* Is there a session of this id, of whatever repository? */
+KO_MUST_USE int ko_meta_upload_exists(ko_meta_tx *tx, ko_str id, bool *out, ko_err *err);
 /* Bytes arrived: the reaper waits again. Write it lazily. errors NOT_FOUND. */
 KO_MUST_USE int ko_meta_upload_touch(ko_meta_tx *tx, ko_str id, int64_t at_s, ko_err *err);
 /* errors NOT_FOUND. */

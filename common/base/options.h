@@ -70,21 +70,22 @@ KO_MUST_USE int ko_options_load_file(ko_options *opts, const char *path, ko_err 
 KO_MUST_USE int ko_options_load_text(ko_options *opts, ko_str yaml, const char *name, ko_err *err);
 /* Takes KONTOR_* variables from an environ-like array. A KONTOR_ variable that is no setting of
  * this table is left alone (it may be another program's). errors INVALID. */
-KO_MUST_USE int ko_options_load_env(ko_options *opts, char *const *environment, ko_err *err);
+KO_MUST_USE int ko_options_load_env(ko_options *opts, const char *const *environment, ko_err *err);
 
 /* Is argv[0] a flag of this table ("--x", "--x=value", "--x value", "--no-x" for booleans)? Then
  * sets it and says in *used how many arguments that took (1 or 2); *used 0: not one of ours. errors
  * INVALID. */
-KO_MUST_USE int ko_options_take_flag(ko_options *opts, int argc, char *const *argv, int *used,
+KO_MUST_USE int ko_options_take_flag(ko_options *opts, int argc, const char *const *argv, int *used,
                                      ko_err *err);
 
 /* The whole order of events for a program: takes the flags of the table and --config FILE out of
  * argv (what is left, in order, goes to *rest, from the arena), then reads default < file <
  * environment < flags. Remembers it all for ko_options_reload(). errors INVALID and those of
  * ko_options_load_file(). */
-KO_MUST_USE int ko_options_load_all(const ko_option_table *table, int argc, char *const *argv,
-                                    char *const *environment, ko_arena *arena, char ***rest,
-                                    int *rest_count, ko_options **out, ko_err *err);
+KO_MUST_USE int ko_options_load_all(const ko_option_table *table, int argc, const char *const *argv,
+                                    const char *const *environment, ko_arena *arena,
+                                    const char ***rest, int *rest_count, ko_options **out,
+                                    ko_err *err);
 /* Reads the same sources again into a new object. Only rows that are reloadable change; *ignored
  * receives the number of others that would have (they need a restart). */
 KO_MUST_USE int ko_options_reload(const ko_options *opts, ko_options **out, size_t *ignored,

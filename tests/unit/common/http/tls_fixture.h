@@ -168,7 +168,7 @@ static inline SSL *fixture_client(const fixture_hello *hello, int fd)
     SSL_CTX_free(ctx);
     assert_int_equal(SSL_set_fd(ssl, fd), 1);
     if (hello->server_name) {
-        char name[128]; /* OpenSSL's macros want text without const */
+        char name[128]; /* OpenSSL's macro wants it without const */
         (void)snprintf(name, sizeof(name), "%s", hello->server_name);
         if (!hello->ca_file || X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), name) != 1) {
             assert_int_equal(SSL_set_tlsext_host_name(ssl, name), 1);
@@ -176,11 +176,8 @@ static inline SSL *fixture_client(const fixture_hello *hello, int fd)
                 assert_int_equal(SSL_set1_host(ssl, name), 1);
         }
     }
-    if (hello->sigalgs) {
-        char list[64];
-        (void)snprintf(list, sizeof(list), "%s", hello->sigalgs);
-        assert_int_equal(SSL_set1_sigalgs_list(ssl, list), 1);
-    }
+    if (hello->sigalgs)
+        assert_int_equal(SSL_set1_sigalgs_list(ssl, hello->sigalgs), 1);
     if (hello->ciphers)
         assert_int_equal(SSL_set_cipher_list(ssl, hello->ciphers), 1);
     if (hello->alpn)

@@ -30,12 +30,20 @@ HARDEN := -fstack-protector-strong -fstack-clash-protection -fcf-protection=full
           -ftrivial-auto-var-init=zero -fPIE
 HARDEN_LD := -pie -Wl,-z,relro,-z,now,-z,noexecstack
 
+# `make fuzz` calls make again with FUZZ=1: instrumented objects in a directory of their own.
+FUZZ ?=
+FUZZ_SECONDS ?= 60
+ifneq ($(FUZZ),)
+O := build/fuzz
+endif
+
 # Keeps only the flags this compiler knows.
 probe = $(foreach f,$(1),$(shell $(CC) -Werror $(f) -x c -c /dev/null -o /dev/null 2>/dev/null && echo $(f)))
 
 CFLAGS_release := -O2 -g -D_FORTIFY_SOURCE=2
 CFLAGS_debug   := -O0 -g3
-SAN_FLAGS := $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all)
+SAN_FLAGS := $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all) \
+             $(if $(FUZZ),-fsanitize=fuzzer-no-link)
 ifneq ($(SAN),)
 CFLAGS_release := -O1 -g
 endif
@@ -102,6 +110,27 @@ $(O)/tests/unit/%: $(O)/tests/unit/%.o $(O)/libserver.a $(O)/libkontor.a
 .PHONY: unit
 unit: $(UNIT_BIN) ## unit tests (cmocka)
 	$(Q)tests/run-unit $(UNIT_BIN)
+
+FUZZ_SRC := $(sort $(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_BIN := $(FUZZ_SRC:%.c=$(O)/%)
+
+# Without a fuzzer, replay.c is the main program of a target.
+$(O)/tests/fuzz/fuzz_%: $(O)/tests/fuzz/fuzz_%.o $(if $(FUZZ),,$(O)/tests/fuzz/replay.o) \
+                        $(O)/libserver.a $(O)/libkontor.a
+	@echo "  LD    $@"
+	$(Q)$(CC) $(KO_LDFLAGS) $(if $(FUZZ),-fsanitize=fuzzer) -o $@ $^ $(PKG_LIBS)
+
+.PHONY: corpus
+corpus: $(FUZZ_BIN) ## fuzz targets over their corpora, without a fuzzer
+	$(Q)tests/run-corpus $(FUZZ_BIN)
+
+.PHONY: fuzz
+fuzz: ## libFuzzer (clang), FUZZ_SECONDS=60 for each target; FUZZ_ONLY='ref url' picks
+	$(Q)$(MAKE) --no-print-directory FUZZ=1 CC=clang SAN=address,undefined flags_probed= fuzz-run
+
+.PHONY: fuzz-run
+fuzz-run: $(FUZZ_BIN)
+	$(Q)FUZZ_SECONDS=$(FUZZ_SECONDS) tests/run-fuzz $(FUZZ_BIN)
 
 .PHONY: it
 it: all ## integration tests with real processes; IT='10_* 30_*' picks files

@@ -132,8 +132,7 @@ int ko_buf_printf(ko_buf *buf, const char *fmt, ...)
     return rc;
 }
 
-/* ---- JSON strings (RFC 8259 section 7) --------------------------------------------------------
- */
+/* ---- JSON strings (RFC 8259 section 7) ---- */
 
 static bool is_plain(unsigned char c)
 {

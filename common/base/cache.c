@@ -38,8 +38,7 @@ struct ko_cache {
     size_t count; /* of shards, a power of two */
 };
 
-/* ---- References -------------------------------------------------------------------------------
- */
+/* ---- References ---- */
 
 void ko_cache_entry_init(ko_cache_entry *entry, void (*drop)(ko_cache_entry *entry))
 {
@@ -59,8 +58,7 @@ void ko_cache_entry_unref(ko_cache_entry *entry)
         entry->drop(entry);
 }
 
-/* ---- One shard, lock held ---------------------------------------------------------------------
- */
+/* ---- One shard, lock held ---- */
 
 static node **bucket_of(const shard *s, uint64_t hash)
 {
@@ -97,6 +95,7 @@ static void detach(shard *s, node **link, node **dropped)
 {
     node *n = *link;
 
+    KO_ASSERT(n); /* what is in the list by age is in a bucket */
     *link = n->chain;
     age_unlink(s, n);
     s->cost -= n->cost;
@@ -141,8 +140,7 @@ static void drop_all(node *dropped)
     }
 }
 
-/* ---- The cache --------------------------------------------------------------------------------
- */
+/* ---- The cache ---- */
 
 ko_cache *ko_cache_new(size_t max_cost)
 {

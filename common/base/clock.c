@@ -41,8 +41,7 @@ uint64_t ko_clock_mono_us(void)
     return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
 }
 
-/* ---- Dates ------------------------------------------------------------------------------------
- */
+/* ---- Dates ---- */
 
 #define DAY_S       86400
 #define ERA_DAYS    146097 /* 400 years */
@@ -88,10 +87,11 @@ static int64_t seconds_of(const date *d)
     unsigned year = d->year + 400 - (d->month <= 2), of_era = year % 400;
     unsigned month = d->month > 2 ? d->month - 3 : d->month + 9;
     unsigned of_year = (153 * month + 2) / 5 + d->day - 1;
-    int64_t days = (int64_t)(year / 400) * ERA_DAYS + of_era * 365 + of_era / 4 - of_era / 100 +
-                   of_year - DAYS_TO_ERA - ERA_DAYS;
+    unsigned of_day = d->hour * 3600 + d->minute * 60 + d->second;
+    unsigned in_era = of_era * 365 + of_era / 4 - of_era / 100 + of_year; /* days */
+    int64_t days = (int64_t)(year / 400) * ERA_DAYS + in_era - DAYS_TO_ERA - ERA_DAYS;
 
-    return days * DAY_S + d->hour * 3600 + d->minute * 60 + d->second;
+    return days * DAY_S + of_day;
 }
 
 static char *put_digits(char *at, unsigned value, unsigned count)
@@ -149,16 +149,15 @@ void ko_clock_http(int64_t at_s, char out[static KO_CLOCK_HTTP_MAX])
     char *at = out;
 
     memcpy(at, days + (size_t)3 * d.weekday, 3);
-    memcpy(at + 3, ", ", 2);
-    at = put_char(put_digits(at + 5, d.day, 2), ' ');
+    at = put_char(put_char(at + 3, ','), ' ');
+    at = put_char(put_digits(at, d.day, 2), ' ');
     memcpy(at, months + (size_t)3 * (d.month - 1), 3);
     at = put_char(at + 3, ' ');
     at = put_char(put_digits(at, d.year, 4), ' ');
     memcpy(put_triple(at, d.hour, 2, d.minute, d.second, ':'), " GMT", 5);
 }
 
-/* ---- Parsing RFC 3339 -------------------------------------------------------------------------
- */
+/* ---- Parsing RFC 3339 ---- */
 
 /* Takes `count` digits off the front. */
 static bool take_digits(ko_str *rest, size_t count, unsigned min, unsigned max, unsigned *out)

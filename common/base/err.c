@@ -67,11 +67,11 @@ static void fill(ko_err *err, ko_err_code code, int sys, const char *file, int l
     err->line = line;
 }
 
-int ko_err_set_at(ko_err *err, ko_err_code code, int sys, const char *file, int line,
-                  const char *fmt, ...)
+void ko_err_set_at(ko_err *err, ko_err_code code, int sys, const char *file, int line,
+                   const char *fmt, ...)
 {
     if (!err)
-        return -1;
+        return;
 
     long_text text;
     va_list args;
@@ -82,7 +82,6 @@ int ko_err_set_at(ko_err *err, ko_err_code code, int sys, const char *file, int 
     size_t len = 0;
     fill(err, code, sys, file, line);
     append(err->text, sizeof(err->text), &len, text.text);
-    return -1;
 }
 
 static ko_err_code code_of_errno(int sys)
@@ -106,12 +105,12 @@ static ko_err_code code_of_errno(int sys)
     return KO_E_IO;
 }
 
-int ko_err_sys_at(ko_err *err, const char *file, int line, const char *fmt, ...)
+void ko_err_sys_at(ko_err *err, const char *file, int line, const char *fmt, ...)
 {
     int sys = errno;
 
     if (!err)
-        return -1;
+        return;
 
     long_text text;
     va_list args;
@@ -126,13 +125,12 @@ int ko_err_sys_at(ko_err *err, const char *file, int line, const char *fmt, ...)
     append(err->text, sizeof(err->text), &len, ": ");
     append(err->text, sizeof(err->text), &len, why ? why : "unknown system error");
     errno = sys;
-    return -1;
 }
 
-int ko_err_ctx(ko_err *err, const char *fmt, ...)
+void ko_err_ctx_add(ko_err *err, const char *fmt, ...)
 {
     if (!err)
-        return -1;
+        return;
 
     long_text text;
     char old[sizeof(err->text)];
@@ -148,7 +146,6 @@ int ko_err_ctx(ko_err *err, const char *fmt, ...)
         append(err->text, sizeof(err->text), &len, ": ");
         append(err->text, sizeof(err->text), &len, old);
     }
-    return -1;
 }
 
 _Noreturn void ko_assert_failed(const char *cond, const char *file, int line)

@@ -50,22 +50,29 @@ typedef struct {
 #define KO_ERR_INIT ((ko_err){.code = KO_E_NONE})
 
 /* Sets the error; `err` may be NULL when nobody wants to know. Always returns -1. */
-#define ko_err_set(err, code, ...) ko_err_set_at(err, code, 0, __FILE__, __LINE__, __VA_ARGS__)
+#define ko_err_set(err, code, ...)                                                                 \
+    (ko_err_set_at(err, code, 0, __FILE__, __LINE__, __VA_ARGS__), ko_err_failed())
 
 /* Sets the error from errno: ": strerror" is appended to the text. ENOENT becomes NOT_FOUND, EEXIST
  * EXISTS, ENOSPC, EDQUOT and EFBIG NO_SPACE, EACCES and EPERM DENIED, ENOMEM and EMFILE
  * UNAVAILABLE, all others IO. Always returns -1. */
-#define ko_err_sys(err, ...) ko_err_sys_at(err, __FILE__, __LINE__, __VA_ARGS__)
+#define ko_err_sys(err, ...) (ko_err_sys_at(err, __FILE__, __LINE__, __VA_ARGS__), ko_err_failed())
 
 /* Puts "context: " in front of the text already there, keeping the code. Always returns -1. */
-int ko_err_ctx(ko_err *err, const char *fmt, ...) KO_PRINTF(2, 3);
+#define ko_err_ctx(err, ...) (ko_err_ctx_add(err, __VA_ARGS__), ko_err_failed())
 
 /* The code's lower-case English name, e.g. "not found". */
 const char *ko_err_name(ko_err_code code);
 
-int ko_err_set_at(ko_err *err, ko_err_code code, int sys, const char *file, int line,
-                  const char *fmt, ...) KO_PRINTF(6, 7);
-int ko_err_sys_at(ko_err *err, const char *file, int line, const char *fmt, ...) KO_PRINTF(4, 5);
+/* For the macros above, which end in a visible -1 so that compilers and analysers know it too. */
+static inline int ko_err_failed(void)
+{
+    return -1;
+}
+void ko_err_set_at(ko_err *err, ko_err_code code, int sys, const char *file, int line,
+                   const char *fmt, ...) KO_PRINTF(6, 7);
+void ko_err_sys_at(ko_err *err, const char *file, int line, const char *fmt, ...) KO_PRINTF(4, 5);
+void ko_err_ctx_add(ko_err *err, const char *fmt, ...) KO_PRINTF(2, 3);
 
 /* A broken invariant is a bug, not an error: says the place and aborts, in release builds too.
  * Never assert on input, files, peers or the database. */

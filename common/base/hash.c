@@ -152,8 +152,7 @@ bool ko_hash_equal(const void *a, const void *b, size_t len)
     return len == 0 || CRYPTO_memcmp(a, b, len) == 0;
 }
 
-/* ---- Hex --------------------------------------------------------------------------------------
- */
+/* ---- Hex ---- */
 
 void ko_hex_encode(const void *bytes, size_t len, char *out)
 {
@@ -184,12 +183,11 @@ int ko_hex_decode(ko_str text, uint8_t *out, size_t len, ko_err *err)
         if (hex_value(text.ptr[i]) < 0)
             return ko_err_set(err, KO_E_INVALID, "character %zu is not a lower-case hex digit", i);
     for (size_t i = 0; i < len; i++)
-        out[i] = (uint8_t)(hex_value(text.ptr[2 * i]) << 4 | hex_value(text.ptr[2 * i + 1]));
+        out[i] = (uint8_t)(hex_value(text.ptr[2 * i]) * 16 + hex_value(text.ptr[2 * i + 1]));
     return 0;
 }
 
-/* ---- Base64 (RFC 4648 sections 4 and 5) -------------------------------------------------------
- */
+/* ---- Base64 (RFC 4648 sections 4 and 5) ---- */
 
 typedef struct {
     const char *digits;

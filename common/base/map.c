@@ -29,8 +29,7 @@ struct ko_map {
     void (*drop)(void *value);
 };
 
-/* ---- Hash -------------------------------------------------------------------------------------
- */
+/* ---- Hash ---- */
 
 static uint64_t sip_key[2];
 static pthread_once_t key_once = PTHREAD_ONCE_INIT;
@@ -89,8 +88,7 @@ uint64_t ko_map_hash(const void *bytes, size_t len)
     return v[0] ^ v[1] ^ v[2] ^ v[3];
 }
 
-/* ---- Map --------------------------------------------------------------------------------------
- */
+/* ---- Map ---- */
 
 ko_map *ko_map_new(void (*drop_value)(void *value))
 {

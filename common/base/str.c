@@ -159,8 +159,7 @@ bool ko_str_is_utf8(ko_str s)
     return true;
 }
 
-/* ---- Numbers ----------------------------------------------------------------------------------
- */
+/* ---- Numbers ---- */
 
 static bool is_digit(char c)
 {

@@ -20,8 +20,7 @@ static int refuse_schema1(ko_err *err)
     return ko_err_set(err, KO_E_INVALID, "docker schema 1 manifests are not supported");
 }
 
-/* ---- Which kind -------------------------------------------------------------------------------
- */
+/* ---- Which kind ---- */
 
 static int decide_media(const json_t *doc, ko_str content_type, ko_media *out, ko_err *err)
 {
@@ -83,8 +82,7 @@ static int check_unambiguous(const json_t *doc, ko_media media, ko_err *err)
     return 0;
 }
 
-/* ---- Descriptors ------------------------------------------------------------------------------
- */
+/* ---- Descriptors ---- */
 
 /* *out is NULL when there is none. */
 static int read_desc(reader *r, const char *key, const ko_desc **out, ko_err *err)

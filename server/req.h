@@ -2,8 +2,7 @@
  *
  * A step does one thing and returns NEXT, WAIT or DONE; the driver in req.c runs them and ends the
  * request with a problem document when one fails. Blocking work goes to the pool as a ko_job, which
- * has its own memory and sees no request: a completion finds its request by id, and when the request
- * has gone meanwhile the job is dropped.
+ * has its own memory and sees no request; when the request has gone meanwhile the job is dropped.
  *
  * Threads: a ko_req belongs to its loop. */
 #ifndef KO_SERVER_REQ_H
@@ -16,12 +15,14 @@
 #include "common/http/url.h"
 #include "common/loop/work.h"
 #include "server/app.h"
+#include "server/problem.h"
 #include "server/route.h"
 
 typedef struct ko_job ko_job;
 
 typedef struct ko_req {
     ko_app *app;
+    const ko_settings *settings; /* as they were when the request began */
     ko_http_xchg *x;
     ko_arena *arena; /* the exchange's */
     const ko_http_head *head;
@@ -37,8 +38,8 @@ typedef struct ko_req {
 
     /* The driver's own. */
     const ko_step *step;
-    ko_job *job; /* finished jobs, newest first: they live until the request ends */
-    uint64_t slot;
+    ko_job *job;     /* finished jobs, newest first: they live until the request ends */
+    ko_job *pending; /* on the pool now */
     uint64_t started_us;
     void (*on_gone)(struct ko_req *req); /* see ko_req_on_gone() */
     ko_err err;                          /* why it failed, for the log */
@@ -50,6 +51,8 @@ typedef struct ko_req {
 void ko_req_begin(void *ctx, ko_http_xchg *x);
 void ko_req_end(void *ctx, ko_http_xchg *x, const ko_err *err);
 
+/* Runs the current step and those after it. On the request's loop. */
+void ko_req_drive(ko_req *req);
 /* Goes on with the step after the one that returned WAIT. On the request's loop. */
 void ko_req_resume(ko_req *req);
 
@@ -68,8 +71,7 @@ struct ko_job {
     bool soft;                    /* failure does not end the request: the next step looks at rc */
     int rc;
     ko_err err;
-    ko_loop *loop;
-    uint64_t slot;
+    ko_req *req; /* loop thread only; NULL when the request has gone */
     ko_job *next;
 };
 
@@ -98,7 +100,10 @@ ko_step_ret ko_req_reply(ko_req *req, int status, const ko_headers *headers, ko_
 /* `type` is "application/json" or another literal. */
 ko_step_ret ko_req_reply_body(ko_req *req, int status, const char *type, ko_str body);
 ko_step_ret ko_req_reply_empty(ko_req *req, int status);
-/* The error as a problem document (server/problem.h). */
+/* A problem document; `headers` as from ko_req_headers() with additions, or NULL. */
+ko_step_ret ko_req_problem(ko_req *req, int status, ko_problem problem, const char *message,
+                           const char *detail, ko_headers *headers);
+/* The error as a problem document, and remembered for the log. */
 ko_step_ret ko_req_fail(ko_req *req, const ko_err *err);
 
 #endif

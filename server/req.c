@@ -28,7 +28,9 @@ ko_job *ko_job_new_size(ko_req *req, size_t size, int (*run)(ko_job *job, ko_err
 
     job->app = req->app;
     job->arena = arena;
-    job->identity = req->identity ? ko_identity_ref(req->identity) : NULL;
+    job->identity = req->identity;
+    if (job->identity)
+        ko_identity_ref(job->identity);
     job->run = run;
     job->drop = drop;
     job->req = req;
@@ -287,8 +289,9 @@ static ko_step_ret enter_endpoint(ko_req *req)
 }
 
 static const ko_step open_prologue[] = {KO_STEP(enter_endpoint), KO_STEPS_END};
-static const ko_step checked_prologue[] = {KO_STEP(ko_authn_identify), KO_STEP(ko_authn_authorise),
-                                           KO_STEP(enter_endpoint), KO_STEPS_END};
+static const ko_step checked_prologue[] = {
+    KO_STEP(ko_authn_identify),   KO_STEP(ko_authn_identified), KO_STEP(ko_authn_authorise),
+    KO_STEP(ko_authn_authorised), KO_STEP(enter_endpoint),      KO_STEPS_END};
 
 static void refuse_route(ko_req *req, ko_route_result result, const char *allow, const ko_err *err)
 {
@@ -347,7 +350,7 @@ static void log_access(const ko_req *req, int status, uint64_t received, uint64_
                        uint64_t took_us, const ko_err *lost)
 {
     ko_log(KO_INFO, "request", KO_F_STR("id", req->id), KO_F_STR("from", req->peer),
-           KO_F_STR("user", req->identity ? ko_identity_name(req->identity) : ""),
+           KO_F_STR("user", req->identity ? req->identity->name : ""),
            KO_F_VIEW("method", req->head->method), KO_F_VIEW("path", req->head->path),
            KO_F_I64("status", status), KO_F_U64("in", received), KO_F_U64("out", sent),
            KO_F_U64("us", took_us), KO_F_STR("lost", lost ? lost->text : ""));

@@ -28,10 +28,9 @@ typedef struct ko_req {
     const ko_http_head *head;
     ko_route route;
     ko_params query;
-    ko_identity *identity; /* who asks; set before the first step; a reference */
+    const ko_identity *identity; /* who asks; set before the first step; a reference */
     unsigned actions;      /* KO_ACTION_ bits on route.repo */
     bool is_head;
-    bool session_only; /* the token has expired: good only for uploads its account began (T12) */
     char id[KO_IDS_REQUEST_MAX];
     const char *peer; /* the client's address, seen through trusted proxies */
     void *state;      /* the endpoint's own, in the arena */

@@ -30,7 +30,8 @@ typedef struct {
 
 /* What the caller must be allowed to do before the first step runs. */
 typedef enum {
-    KO_NEED_NOTHING,   /* open to all, or the endpoint decides by itself */
+    KO_NEED_NOTHING,   /* credentials are not even looked at */
+    KO_NEED_ANYONE,    /* whoever it is, anonymous too: identified, never refused */
     KO_NEED_LOGIN,     /* any valid credential, an anonymous token included: the /v2/ ping */
     KO_NEED_ACCOUNT,   /* somebody: not anonymous */
     KO_NEED_SUPERUSER, /* an administrator of this registry */

@@ -41,6 +41,7 @@ typedef struct ko_req {
     ko_job *pending; /* on the pool now */
     uint64_t started_us;
     void (*on_gone)(struct ko_req *req); /* see ko_req_on_gone() */
+    void *transfer;                      /* see transfer.c; NULL when there is none under way */
     ko_err err;                          /* why it failed, for the log */
     bool running;
     bool replied;

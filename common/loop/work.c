@@ -125,36 +125,56 @@ ko_pool *ko_pool_free(ko_pool *pool)
 }
 
 /* Called with the lock held. */
-static int enqueue(ko_pool *pool, ko_work *work, ko_err *err)
+static int admit(const ko_pool *pool, ko_err *err)
 {
     if (pool->stopping)
         return ko_err_set(err, KO_E_UNAVAILABLE, "pool %s is shutting down", pool->name);
     if (pool->waiting >= pool->queue_max)
         return ko_err_set(err, KO_E_UNAVAILABLE, "pool %s is full: %zu jobs wait", pool->name,
                           pool->waiting);
+    return 0;
+}
+
+/* Called with the lock held. */
+static void enqueue(ko_pool *pool, ko_work *work)
+{
     if (pool->tail)
         pool->tail->next = work;
     else
         pool->head = work;
     pool->tail = work;
     pool->waiting++;
-    return 0;
 }
 
-int ko_pool_submit(ko_pool *pool, ko_loop *loop, ko_work *work, ko_err *err)
+static void prepare(ko_work *work, ko_loop *loop)
 {
     KO_ASSERT(work->run && work->done);
     work->loop = loop;
     work->next = NULL;
     work->post = (ko_post){.fn = finish, .arg = work};
+}
+
+/* The signal comes after the unlock, so that the thread woken does not run into the lock. */
+int ko_pool_submit(ko_pool *pool, ko_loop *loop, ko_work *work, ko_err *err)
+{
+    prepare(work, loop);
     (void)pthread_mutex_lock(&pool->lock);
-    int rc = enqueue(pool, work, err);
+    int rc = admit(pool, err);
+    if (rc == 0)
+        enqueue(pool, work);
     (void)pthread_mutex_unlock(&pool->lock);
-    /* After the unlock, so that the thread woken does not run into the lock; by address only, for
-     * `work` may be done already. */
     if (rc == 0)
         (void)pthread_cond_signal(&pool->wake);
     return rc;
+}
+
+void ko_pool_continue(ko_pool *pool, ko_loop *loop, ko_work *work)
+{
+    prepare(work, loop);
+    (void)pthread_mutex_lock(&pool->lock);
+    enqueue(pool, work);
+    (void)pthread_mutex_unlock(&pool->lock);
+    (void)pthread_cond_signal(&pool->wake);
 }
 
 void ko_pool_stats(ko_pool *pool, size_t *waiting, size_t *running)

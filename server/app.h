@@ -1,0 +1,45 @@
+/* server/app.h: kontor-registry put together: what it is made of, start and stop. The only place that
+ * knows every part.
+ *
+ * Threads: the parts are set before the loops run and never change; each part says who may use it. */
+#ifndef KO_SERVER_APP_H
+#define KO_SERVER_APP_H
+
+#include "auth/auth.h"
+#include "common/base/cache.h"
+#include "common/http/server.h"
+#include "common/loop/work.h"
+#include "server/metrics.h"
+#include "server/settings.h"
+#include "storage/blob.h"
+#include "storage/meta.h"
+#include "storage/upload.h"
+
+typedef struct ko_app {
+    ko_meta *meta;
+    ko_blob_store *blobs;
+    ko_uploads *uploads;
+    ko_auth *auth;
+    ko_pool *pool;
+    ko_cache *content; /* hot manifests and small blobs: server/content.h */
+    ko_http_server *http;
+    ko_metrics *metrics;
+    struct ko_pulls *pulls;
+    struct ko_app_run *run; /* app.c's own */
+} ko_app;
+
+/* Serves until SIGTERM or SIGINT, then drains. Blocks. errors INVALID: the settings; IO, EXISTS,
+ * DENIED: what could not be opened or bound. */
+KO_MUST_USE int ko_app_serve(const ko_options *opts, ko_err *err);
+
+/* The settings now; they stay valid as long as the program runs. */
+const ko_settings *ko_app_settings(const ko_app *app);
+
+/* Something is under way that must end before the program does (a job, a transfer). Loop threads. */
+ko_app *ko_app_hold(ko_app *app);
+void ko_app_release(ko_app *app);
+
+/* Pushes are refused while the storage is full: set and cleared by the space watch (server/space.h). */
+bool ko_app_is_full(const ko_app *app);
+
+#endif

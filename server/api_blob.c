@@ -205,15 +205,6 @@ static ko_http_part part_of(const blob_state *state, uint64_t offset, uint64_t l
                           .length = length};
 }
 
-static ko_step_ret send_parts(ko_req *req, int status, const ko_headers *headers,
-                              const ko_http_part *parts, size_t count)
-{
-    KO_ASSERT(!req->replied);
-    req->replied = true;
-    ko_http_reply_parts(req->x, status, headers, parts, count);
-    return KO_DONE;
-}
-
 static ko_step_ret send_one(ko_req *req, int status, uint64_t offset, uint64_t length)
 {
     blob_state *state = blob_of(req);
@@ -231,7 +222,7 @@ static ko_step_ret send_one(ko_req *req, int status, uint64_t offset, uint64_t l
                             (ko_str){state->content->bytes + offset, (size_t)length});
     part = ko_arena_new_obj(req->arena, ko_http_part);
     *part = part_of(state, offset, length);
-    return send_parts(req, status, &headers, part, 1);
+    return ko_req_reply_parts(req, status, &headers, part, 1);
 }
 
 /* multipart/byteranges, RFC 9110 section 14.6: podman asks so for zstd:chunked layers (T53). */
@@ -262,7 +253,7 @@ static ko_step_ret send_multipart(ko_req *req)
         .bytes = ko_str_of(ko_arena_printf(req->arena, "\r\n--%s--\r\n", boundary))};
     blob_headers(req, &headers);
     ko_headers_addf(&headers, "Content-Type", "multipart/byteranges; boundary=%s", boundary);
-    return send_parts(req, 206, &headers, parts, count);
+    return ko_req_reply_parts(req, 206, &headers, parts, count);
 }
 
 static ko_step_ret blob_send(ko_req *req)

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 
 #include "common/http/header.h"
+#include "storage/meta_tag.h"
 
 /* Does one element of the list match the digest? "*" matches everything. */
 bool ko_etag_matches(ko_str list, const char *digest);
@@ -15,7 +16,8 @@ bool ko_etag_matches(ko_str list, const char *digest);
 /* Is there an If-None-Match that makes a 304 of this GET or HEAD? */
 bool ko_etag_not_modified(const ko_headers *headers, const char *digest);
 
-/* The one digest of an If-Match value, or the "*"; without quotes and W/. */
-ko_str ko_etag_bare(ko_str value);
+/* If-Match and If-None-Match of a PUT or DELETE of a tag, as what the tag must be now. errors INVALID:
+ * no digest, or both headers. */
+KO_MUST_USE int ko_etag_expect(const ko_headers *headers, ko_meta_tag_expect *out, ko_err *err);
 
 #endif

@@ -26,7 +26,7 @@ ko_job *ko_job_new_size(ko_req *req, size_t size, int (*run)(ko_job *job, ko_err
     ko_arena *arena = ko_arena_new();
     ko_job *job = ko_arena_alloc(arena, size);
 
-    job->app = req->app;
+    job->app = ko_app_hold(req->app);
     job->arena = arena;
     job->identity = req->identity;
     if (job->identity)
@@ -37,11 +37,12 @@ ko_job *ko_job_new_size(ko_req *req, size_t size, int (*run)(ko_job *job, ko_err
     return job;
 }
 
-static void job_free(ko_job *job)
+void ko_job_drop(ko_job *job)
 {
     if (job->drop)
         job->drop(job);
     ko_identity_unref(job->identity);
+    ko_app_release(job->app);
     ko_arena_free(job->arena);
 }
 
@@ -58,7 +59,7 @@ static void job_done(ko_work *work)
     ko_req *req = job->req;
 
     if (!req) {
-        job_free(job);
+        ko_job_drop(job);
         return;
     }
     req->pending = NULL;
@@ -70,6 +71,16 @@ static void job_done(ko_work *work)
         ko_req_resume(req);
 }
 
+ko_step_ret ko_req_work_admitted(ko_req *req, ko_job *job)
+{
+    KO_ASSERT(!req->pending);
+    job->work.run = job_run;
+    job->work.done = job_done;
+    ko_pool_continue(req->app->pool, ko_http_loop(req->x), &job->work);
+    req->pending = job;
+    return KO_WAIT; /* woken by job_done */
+}
+
 ko_step_ret ko_req_work(ko_req *req, ko_job *job)
 {
     ko_err err = KO_ERR_INIT;
@@ -78,7 +89,7 @@ ko_step_ret ko_req_work(ko_req *req, ko_job *job)
     job->work.run = job_run;
     job->work.done = job_done;
     if (ko_pool_submit(req->app->pool, ko_http_loop(req->x), &job->work, &err) < 0) {
-        job_free(job);
+        ko_job_drop(job);
         return ko_req_fail(req, &err);
     }
     req->pending = job;
@@ -182,6 +193,15 @@ ko_step_ret ko_req_reply(ko_req *req, int status, const ko_headers *headers, ko_
     return KO_DONE;
 }
 
+ko_step_ret ko_req_reply_parts(ko_req *req, int status, const ko_headers *headers,
+                               const ko_http_part *parts, size_t count)
+{
+    KO_ASSERT(!req->replied);
+    req->replied = true;
+    ko_http_reply_parts(req->x, status, headers, parts, count);
+    return KO_DONE;
+}
+
 ko_step_ret ko_req_reply_body(ko_req *req, int status, const char *type, ko_str body)
 {
     ko_headers headers;
@@ -254,6 +274,13 @@ ko_step_ret ko_req_fail(ko_req *req, const ko_err *err)
                           : status == 507 ? "the registry's storage is full: nothing was stored"
                                           : err->text,
                           status == 500 ? req->id : NULL, &headers);
+}
+
+ko_step_ret ko_req_fail_precondition(ko_req *req, const ko_err *err)
+{
+    if (err->code != KO_E_CONFLICT)
+        return ko_req_fail(req, err);
+    return ko_req_problem(req, 412, KO_P_DENIED, err->text, NULL, NULL);
 }
 
 /* ---- The driver ---- */
@@ -381,7 +408,7 @@ void ko_req_end(void *ctx, ko_http_xchg *x, const ko_err *err)
         ko_job *job = req->job;
 
         req->job = job->next;
-        job_free(job);
+        ko_job_drop(job);
     }
     ko_identity_unref(req->identity);
 }

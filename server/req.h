@@ -83,6 +83,10 @@ ko_job *ko_job_new_size(ko_req *req, size_t size, int (*run)(ko_job *job, ko_err
 /* Submits; the request resumes when it is done. Takes the job. Returns WAIT, or DONE when the queue is
  * full, which is answered 503. */
 ko_step_ret ko_req_work(ko_req *req, ko_job *job);
+/* The same for a job that must run because it releases something: never refused. Returns WAIT. */
+ko_step_ret ko_req_work_admitted(ko_req *req, ko_job *job);
+/* Drops a job that was never submitted. */
+void ko_job_drop(ko_job *job);
 /* The job that finished last. */
 #define ko_req_job(req, type) ((type *)(void *)(req)->job)
 
@@ -97,6 +101,9 @@ ko_step_ret ko_req_read_body(ko_req *req, size_t max, ko_str *out);
 /* Headers for a reply, with the ones every reply has. */
 void ko_req_headers(ko_req *req, ko_headers *headers);
 ko_step_ret ko_req_reply(ko_req *req, int status, const ko_headers *headers, ko_str body);
+/* Parts instead of a body; see ko_http_reply_parts(). */
+ko_step_ret ko_req_reply_parts(ko_req *req, int status, const ko_headers *headers,
+                               const ko_http_part *parts, size_t count);
 /* `type` is "application/json" or another literal. */
 ko_step_ret ko_req_reply_body(ko_req *req, int status, const char *type, ko_str body);
 ko_step_ret ko_req_reply_empty(ko_req *req, int status);
@@ -105,5 +112,7 @@ ko_step_ret ko_req_problem(ko_req *req, int status, ko_problem problem, const ch
                            const char *detail, ko_headers *headers);
 /* The error as a problem document, and remembered for the log. */
 ko_step_ret ko_req_fail(ko_req *req, const ko_err *err);
+/* The same where CONFLICT means that If-Match or If-None-Match does not hold: 412. */
+ko_step_ret ko_req_fail_precondition(ko_req *req, const ko_err *err);
 
 #endif

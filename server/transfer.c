@@ -11,6 +11,7 @@
 #include "server/transfer.h"
 
 #include "common/base/limits.h"
+#include "server/repo.h"
 
 typedef enum { BUF_EMPTY, BUF_FILLING, BUF_FULL, BUF_WRITING } buf_state;
 
@@ -27,6 +28,7 @@ typedef struct {
     ko_req *req; /* NULL when it has gone */
     ko_upload *upload;
     ko_transfer_result *result; /* in req's arena */
+    ko_repo_spec repo;
     transfer_buf bufs[2];
     unsigned fill; /* the buffer to fill next */
     unsigned drain; /* the buffer to write next */
@@ -78,7 +80,8 @@ static void transfer_run(ko_work *work)
     if (!t->job.last)
         return;
     if (t->job.rc == 0 && !t->job.failed && t->job.has_digest)
-        t->job.rc = ko_upload_finish(t->upload, &t->job.digest, &t->job.err);
+        t->job.rc =
+            ko_upload_finish(t->upload, &t->job.digest, ko_repo_ensure_tx, &t->repo, &t->job.err);
     t->job.offset = ko_upload_offset(t->upload);
     t->upload = ko_upload_release(t->upload);
 }
@@ -187,6 +190,7 @@ ko_step_ret ko_transfer_start(ko_req *req, ko_upload *upload, const ko_digest *d
     t->req = req;
     t->upload = upload;
     t->result = result;
+    ko_repo_spec_init(&t->repo, req->route.repo, req->identity->account_id, req->settings);
     t->job.has_digest = digest != NULL;
     if (digest)
         t->job.digest = *digest;

@@ -22,7 +22,8 @@ typedef struct {
 } ko_transfer_result;
 
 /* Receives the request's body (there may be none) into `upload`, whose hold it takes. With `digest`
- * the session is finished when the body is complete. The request resumes when all is done and
+ * the session is finished when the body is complete, and the repository made if it does not exist
+ * yet. The request resumes when all is done and
  * the hold is released; *result, in the request's arena, is set before. Returns WAIT. */
 ko_step_ret ko_transfer_start(ko_req *req, ko_upload *upload, const ko_digest *digest,
                               ko_transfer_result *result);

@@ -1,0 +1,106 @@
+/* server/repo.c: see repo.h. */
+#include "server/repo.h"
+
+#include "common/base/clock.h"
+#include "common/oci/ref.h"
+
+void ko_repo_spec_init(ko_repo_spec *spec, ko_str name, int64_t account_id,
+                       const ko_settings *settings)
+{
+    KO_ASSERT(name.len < sizeof(spec->name));
+    memcpy(spec->name, name.ptr, name.len);
+    spec->name[name.len] = '\0';
+    spec->account_id = account_id;
+    spec->settings = settings;
+}
+
+/* The owner of the namespace; *found false for names that belong to the administrators. */
+static int find_owner(ko_meta_tx *tx, const char *name, ko_meta_owner *out, bool *found, ko_err *err)
+{
+    ko_str repo = ko_str_of(name);
+    ko_str ns = ko_ref_namespace(repo);
+    ko_err why = KO_ERR_INIT;
+
+    *found = false;
+    if (ns.len == repo.len)
+        return 0;
+    if (ko_meta_owner_find(tx, ns, out, &why) == 0) {
+        *found = true;
+        return 0;
+    }
+    if (why.code == KO_E_NOT_FOUND)
+        return 0;
+    *err = why;
+    return -1;
+}
+
+static int check_private_quota(ko_meta_tx *tx, const ko_meta_owner *owner,
+                               const ko_settings *settings, ko_err *err)
+{
+    int64_t quota = owner->quota_private_repos == KO_META_QUOTA_DEFAULT
+                        ? settings->quota_private_repos
+                        : owner->quota_private_repos;
+    ko_meta_usage usage;
+
+    if (quota == KO_META_QUOTA_UNLIMITED)
+        return 0;
+    if (ko_meta_owner_usage(tx, owner->id, &usage, err) < 0)
+        return -1;
+    if (usage.private_repos >= (uint64_t)quota)
+        return ko_err_set(err, KO_E_DENIED,
+                          "%s has %llu private repositories, which is all its quota allows",
+                          owner->name, (unsigned long long)usage.private_repos);
+    return 0;
+}
+
+int ko_repo_ensure(ko_meta_tx *tx, const ko_repo_spec *spec, ko_meta_repo *out, ko_err *err)
+{
+    ko_meta_visibility visibility = spec->settings->default_visibility;
+    ko_err why = KO_ERR_INIT;
+    ko_meta_owner owner;
+    bool owned;
+
+    if (ko_meta_repo_find(tx, ko_str_of(spec->name), out, &why) == 0)
+        return 0;
+    if (why.code != KO_E_NOT_FOUND) {
+        *err = why;
+        return -1;
+    }
+    if (find_owner(tx, spec->name, &owner, &owned, err) < 0)
+        return -1;
+    if (owned)
+        visibility = owner.default_visibility;
+    if (owned && visibility == KO_META_PRIVATE &&
+        check_private_quota(tx, &owner, spec->settings, err) < 0)
+        return -1;
+    return ko_meta_repo_add(tx, ko_str_of(spec->name), visibility, ko_clock_wall_s(), out, err);
+}
+
+int ko_repo_ensure_tx(ko_meta_tx *tx, void *arg, ko_err *err)
+{
+    ko_meta_repo repo;
+
+    return ko_repo_ensure(tx, arg, &repo, err);
+}
+
+int ko_repo_check_bytes(ko_meta_tx *tx, const ko_repo_spec *spec, uint64_t extra_bytes, ko_err *err)
+{
+    ko_meta_owner owner;
+    int64_t quota;
+    bool owned;
+
+    if (find_owner(tx, spec->name, &owner, &owned, err) < 0)
+        return -1;
+    if (!owned)
+        return 0;
+    quota = owner.quota_bytes == KO_META_QUOTA_DEFAULT ? spec->settings->quota_bytes
+                                                       : owner.quota_bytes;
+    if (quota == KO_META_QUOTA_UNLIMITED)
+        return 0;
+    if (ko_meta_owner_check_bytes(tx, owner.id, extra_bytes, (uint64_t)quota, err) == 0)
+        return 0;
+    if (err->code == KO_E_TOO_LARGE)
+        return ko_err_set(err, KO_E_DENIED, "%s would pass its quota of %lld bytes", owner.name,
+                          (long long)quota);
+    return -1;
+}

@@ -219,6 +219,7 @@ static int put_tx(ko_meta_tx *tx, void *arg, ko_err *err)
     ko_meta_repo repo;
     bool was_new;
 
+    job->precondition = false;
     if (ko_repo_ensure(tx, &job->repo, &repo, err) < 0 ||
         find_missing(tx, job, repo.id, err) < 0 ||
         ko_repo_check_bytes(tx, &job->repo, job->bytes.len, err) < 0 ||

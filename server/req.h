@@ -32,6 +32,7 @@ typedef struct ko_req {
     unsigned actions;      /* KO_ACTION_ bits on route.repo */
     bool is_head;
     char id[KO_IDS_REQUEST_MAX];
+    bool behind_proxy;
     const char *peer; /* the client's address, seen through trusted proxies */
     void *state;      /* the endpoint's own, in the arena */
 

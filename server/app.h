@@ -28,9 +28,9 @@ typedef struct ko_app {
     struct ko_app_run *run; /* app.c's own */
 } ko_app;
 
-/* Serves until SIGTERM or SIGINT, then drains. Blocks. errors INVALID: the settings; IO, EXISTS,
+/* Serves until SIGTERM or SIGINT, then drains. Takes `opts` in any case. Blocks. errors INVALID: the settings; IO, EXISTS,
  * DENIED: what could not be opened or bound. */
-KO_MUST_USE int ko_app_serve(const ko_options *opts, ko_err *err);
+KO_MUST_USE int ko_app_serve(ko_options *opts, ko_err *err);
 
 /* The settings now; they stay valid as long as the program runs. */
 const ko_settings *ko_app_settings(const ko_app *app);
@@ -39,7 +39,9 @@ const ko_settings *ko_app_settings(const ko_app *app);
 ko_app *ko_app_hold(ko_app *app);
 void ko_app_release(ko_app *app);
 
-/* Pushes are refused while the storage is full: set and cleared by the space watch (server/space.h). */
+/* Pushes are refused while the storage is full (server/chores.h). */
 bool ko_app_is_full(const ko_app *app);
+/* A write has just found no space. */
+void ko_app_storage_failed(ko_app *app);
 
 #endif

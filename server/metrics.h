@@ -12,13 +12,7 @@
 #define KO_METRICS(X)                                                                              \
     X(BLOBS_PUSHED, "kontor_blobs_pushed_total", "Blobs committed or mounted.")                    \
     X(MANIFESTS_PUSHED, "kontor_manifests_pushed_total", "Manifests stored.")                      \
-    X(LOGINS_FAILED, "kontor_logins_failed_total", "Credentials that were refused.")               \
-    X(GC_UNLINKED, "kontor_gc_links_removed_total", "Blob links removed by the collector.")        \
-    X(GC_BLOBS, "kontor_gc_blobs_removed_total", "Blobs removed by the collector.")                \
-    X(GC_BYTES, "kontor_gc_bytes_removed_total", "Bytes freed by the collector.")                  \
-    X(SCRUB_BLOBS, "kontor_scrub_blobs_total", "Blobs hashed again by the scrubber.")              \
-    X(SCRUB_CORRUPT, "kontor_scrub_corrupt_total", "Blobs the scrubber found corrupt.")            \
-    X(UPLOADS_REAPED, "kontor_uploads_reaped_total", "Upload sessions removed after idling.")
+    X(LOGINS_FAILED, "kontor_logins_failed_total", "Credentials that were refused.")
 
 typedef enum {
 #define X(name, exposed, help) KO_METRIC_##name,

@@ -263,6 +263,8 @@ ko_step_ret ko_req_fail(ko_req *req, const ko_err *err)
     req->err = *err;
     meaning_of(req, &missing, &invalid);
     problem = ko_problem_of(err, missing, invalid, &status);
+    if (err->code == KO_E_NO_SPACE)
+        ko_app_storage_failed(req->app);
     if (problem == KO_P_UNSUPPORTED && status == 405)
         status = 400; /* INVALID outside the registry's own nouns: bad input, not a bad method */
     ko_req_headers(req, &headers);

@@ -19,7 +19,7 @@ typedef enum { KO_METRICS_PUBLIC, KO_METRICS_TOKEN, KO_METRICS_ADDRESS } ko_metr
 
 typedef struct ko_settings {
     ko_arena *arena;
-    const ko_options *opts; /* where strings and lists below live */
+    ko_options *opts;       /* where strings and lists below live */
     struct ko_settings *older;
 
     const char *public_url; /* without end slash; NULL: made from each request */
@@ -50,7 +50,7 @@ typedef struct ko_settings {
     uint64_t gc_grace_s;
     uint64_t gc_untagged_s; /* 0: kept */
     bool scrub;
-    uint64_t scrub_interval_s;
+    uint64_t scrub_interval_ms;
     uint64_t scrub_rate; /* bytes per second */
 
     ko_catalog_access catalog;
@@ -59,9 +59,6 @@ typedef struct ko_settings {
     const char *metrics_token;
     const ko_proxy_list *metrics_addresses;
 } ko_settings;
-
-/* The option table of kontor-registry. */
-extern const ko_option_table ko_settings_table;
 
 /* Takes `opts` (on success). errors INVALID: a combination that cannot work; the text says which. */
 KO_MUST_USE int ko_settings_new(ko_options *opts, ko_settings **out, ko_err *err);

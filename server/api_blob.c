@@ -20,7 +20,7 @@ typedef struct {
     size_t range_count; /* 0: the whole */
 } blob_state;
 
-static blob_state *blob_of(ko_req *req)
+static blob_state *blob_of(const ko_req *req)
 {
     return req->state;
 }
@@ -248,9 +248,9 @@ static ko_step_ret send_multipart(ko_req *req)
                 (unsigned long long)r->last, (unsigned long long)state->content->size_bytes))};
         parts[2 * i + 1] = part_of(state, r->first, r->last - r->first + 1);
     }
-    parts[count - 1] = (ko_http_part){
-        .kind = KO_PART_BYTES,
-        .bytes = ko_str_of(ko_arena_printf(req->arena, "\r\n--%s--\r\n", boundary))};
+    parts[count - 1] =
+        (ko_http_part){.kind = KO_PART_BYTES,
+                       .bytes = ko_str_of(ko_arena_printf(req->arena, "\r\n--%s--\r\n", boundary))};
     blob_headers(req, &headers);
     ko_headers_addf(&headers, "Content-Type", "multipart/byteranges; boundary=%s", boundary);
     return ko_req_reply_parts(req, 206, &headers, parts, count);
@@ -268,9 +268,8 @@ static ko_step_ret blob_send(ko_req *req)
     return send_multipart(req);
 }
 
-const ko_step ko_blob_get_steps[] = {KO_STEP(blob_find),   KO_STEP(blob_found),
-                                     KO_STEP(blob_select), KO_STEP(blob_open),
-                                     KO_STEP(blob_opened), KO_STEP(blob_send),
+const ko_step ko_blob_get_steps[] = {KO_STEP(blob_find), KO_STEP(blob_found),  KO_STEP(blob_select),
+                                     KO_STEP(blob_open), KO_STEP(blob_opened), KO_STEP(blob_send),
                                      KO_STEPS_END};
 
 /* ---- Deleting ---- */
@@ -310,8 +309,8 @@ static ko_step_ret blob_delete(ko_req *req)
     return ko_req_work(req, &job->job);
 }
 
-/* A blob that a manifest of the repository still needs stays: 405 is the status the specification has
- * for a deletion that is not to be had. */
+/* A blob that a manifest of the repository still needs stays: 405 is the status the specification
+ * has for a deletion that is not to be had. */
 static ko_step_ret blob_deleted(ko_req *req)
 {
     delete_job *job = ko_req_job(req, delete_job);

@@ -52,12 +52,29 @@ static void catalog_drop(ko_job *base)
     ko_buf_done(&((catalog_job *)base)->body);
 }
 
+static bool may_list(const ko_req *req)
+{
+    switch (req->settings->catalog) {
+    case KO_CATALOG_ANYONE:
+        break;
+    case KO_CATALOG_ACCOUNTS:
+        if (req->identity->kind == KO_ID_ANONYMOUS)
+            return false;
+        break;
+    case KO_CATALOG_ADMINS:
+        if (!req->identity->admin)
+            return false;
+        break;
+    }
+    return ko_auth_may_catalog(req->identity);
+}
+
 static ko_step_ret catalog_find(ko_req *req)
 {
     catalog_job *job;
     ko_page page;
 
-    if (!ko_auth_may_catalog(req->identity))
+    if (!may_list(req))
         return ko_authn_refuse(req, "registry:catalog:*");
     if (ko_page_parse(req, KO_MAX_PAGE, &page) < 0)
         return ko_page_refuse(req);

@@ -1,15 +1,16 @@
 /* server/api_manifest_put.c: PUT of a manifest by tag or by digest, with any number of tags.
  *
- * The bytes are stored as received; the parsed view only tells what they point to. Everything happens
- * in one transaction: the repository comes into being, what the manifest needs is looked up, the
- * manifest and its edges are stored, its tags are moved. A manifest whose blobs or children are missing
- * is refused with one error for each (T40); a missing subject is not an error.
+ * The bytes are stored as received; the parsed view only tells what they point to. Everything
+ * happens in one transaction: the repository comes into being, what the manifest needs is looked
+ * up, the manifest and its edges are stored, its tags are moved. A manifest whose blobs or children
+ * are missing is refused with one error for each (T40); a missing subject is not an error.
  *
  * Spec:    OCI Distribution 1.1 "Pushing Manifests", "Pushing Manifests with Subject"; main: end-7b
  *          (several tags). */
 #include "common/base/clock.h"
 #include "common/oci/imgcfg.h"
 #include "common/oci/manifest.h"
+#include "common/oci/ref.h"
 #include "server/audit.h"
 #include "server/etag.h"
 #include "server/repo.h"
@@ -126,8 +127,8 @@ static ko_step_ret put_store(ko_req *req)
 /* ---- On the pool ---- */
 
 /* Digests of what must be there, without what lives elsewhere (foreign layers, T41). */
-static ko_digest *required(ko_arena *arena, const ko_desc *config, const ko_desc *descs, size_t count,
-                           size_t *out)
+static ko_digest *required(ko_arena *arena, const ko_desc *config, const ko_desc *descs,
+                           size_t count, size_t *out)
 {
     ko_digest *digests = ko_arena_alloc_array(arena, count + 1, sizeof(*digests));
     size_t n = 0;
@@ -144,7 +145,8 @@ static ko_digest *required(ko_arena *arena, const ko_desc *config, const ko_desc
 static void put_words(ko_buf *out, const ko_annotations *annotations)
 {
     for (size_t i = 0; i < annotations->count; i++)
-        (void)ko_buf_printf(out, "%s %s\n", annotations->items[i].name, annotations->items[i].value);
+        (void)ko_buf_printf(out, "%s %s\n", annotations->items[i].name,
+                            annotations->items[i].value);
 }
 
 /* Labels and annotations of what a tag points to, for search. A config that cannot be read or is no
@@ -164,7 +166,8 @@ static void gather_search_text(put_job *job)
         return;
     bytes = ko_arena_alloc(job->job.arena, (size_t)config->size_bytes);
     if (ko_blob_read(reader, bytes, (size_t)config->size_bytes, 0, NULL) < 0 ||
-        ko_imgcfg_parse((ko_str){bytes, (size_t)config->size_bytes}, job->job.arena, &parsed, NULL) < 0)
+        ko_imgcfg_parse((ko_str){bytes, (size_t)config->size_bytes}, job->job.arena, &parsed,
+                        NULL) < 0)
         return;
     put_words(&job->search_text, &parsed.labels);
 }
@@ -174,8 +177,8 @@ static int find_missing(ko_meta_tx *tx, put_job *job, int64_t repo_id, ko_err *e
     int blobs = ko_meta_manifest_missing_blobs(tx, repo_id, job->blobs, job->blob_count,
                                                job->blob_missing, err);
     int children = blobs < 0 ? -1
-                             : ko_meta_manifest_missing(tx, repo_id, job->children, job->child_count,
-                                                        job->child_missing, err);
+                             : ko_meta_manifest_missing(tx, repo_id, job->children,
+                                                        job->child_count, job->child_missing, err);
 
     if (children < 0)
         return -1;
@@ -220,8 +223,7 @@ static int put_tx(ko_meta_tx *tx, void *arg, ko_err *err)
     bool was_new;
 
     job->precondition = false;
-    if (ko_repo_ensure(tx, &job->repo, &repo, err) < 0 ||
-        find_missing(tx, job, repo.id, err) < 0 ||
+    if (ko_repo_ensure(tx, &job->repo, &repo, err) < 0 || find_missing(tx, job, repo.id, err) < 0 ||
         ko_repo_check_bytes(tx, &job->repo, job->bytes.len, err) < 0 ||
         ko_meta_manifest_put(tx, &repo, &spec, by, &was_new, err) < 0)
         return -1;
@@ -237,13 +239,14 @@ static int put_run(ko_job *base, ko_err *err)
 
     ko_digest_of(alg, job->bytes.ptr, job->bytes.len, &job->digest);
     if (job->ref.is_digest && !ko_digest_eq(&job->digest, &job->ref.digest))
-        return ko_err_set(err, KO_E_DIGEST_MISMATCH, "the body has the digest %s", job->digest.text);
+        return ko_err_set(err, KO_E_DIGEST_MISMATCH, "the body has the digest %s",
+                          job->digest.text);
     if (ko_manifest_parse(job->bytes, job->content_type, arena, &job->manifest, err) < 0)
         return -1;
-    job->blobs = required(arena, job->manifest.config, job->manifest.blobs, job->manifest.blob_count,
-                          &job->blob_count);
-    job->children = required(arena, NULL, job->manifest.children, job->manifest.child_count,
-                             &job->child_count);
+    job->blobs = required(arena, job->manifest.config, job->manifest.blobs,
+                          job->manifest.blob_count, &job->blob_count);
+    job->children =
+        required(arena, NULL, job->manifest.children, job->manifest.child_count, &job->child_count);
     job->blob_missing = ko_arena_alloc_array(arena, job->blob_count + 1, sizeof(bool));
     job->child_missing = ko_arena_alloc_array(arena, job->child_count + 1, sizeof(bool));
     ko_buf_init(&annotations, KO_MAX_MANIFEST);
@@ -309,9 +312,10 @@ static ko_step_ret put_reply(ko_req *req)
     for (size_t i = 0; job->ref.is_digest && i < job->tag_count; i++)
         ko_headers_add(&headers, "OCI-Tag", job->tags[i]);
     if (job->manifest.media == KO_MEDIA_OCI_ARTIFACT)
-        ko_headers_add(&headers, "Warning",
-                       KO_STR("299 - \"the artifact manifest was dropped from OCI Image 1.1: use an "
-                              "image manifest with artifactType\""));
+        ko_headers_add(
+            &headers, "Warning",
+            KO_STR("299 - \"the artifact manifest was dropped from OCI Image 1.1: use an "
+                   "image manifest with artifactType\""));
     ko_audit(req, "manifest.push",
              job->tag_count > 0 ? ko_arena_printf(req->arena, KO_STR_FMT " %s",
                                                   KO_STR_ARG(job->tags[0]), job->digest.text)

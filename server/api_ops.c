@@ -8,9 +8,10 @@
 
 static ko_step_ret root_reply(ko_req *req)
 {
-    return ko_req_reply_body(req, 200, "text/plain; charset=utf-8",
-                             KO_STR("This is a Kontor container registry. Log in with `docker login`, "
-                                    "then push and pull.\n"));
+    return ko_req_reply_body(
+        req, 200, "text/plain; charset=utf-8",
+        KO_STR("This is a Kontor container registry. Log in with `docker login`, "
+               "then push and pull.\n"));
 }
 
 const ko_step ko_ops_root_steps[] = {KO_STEP(root_reply), KO_STEPS_END};
@@ -21,9 +22,10 @@ const ko_step ko_ops_root_steps[] = {KO_STEP(root_reply), KO_STEPS_END};
 static ko_step_ret health_reply(ko_req *req)
 {
     if (ko_app_is_full(req->app))
-        return ko_req_reply_body(req, 503, "application/json",
-                                 KO_STR("{\"status\":\"fail\",\"output\":\"the storage is full: pushes "
-                                        "are refused, pulls and deletes go on\"}\n"));
+        return ko_req_reply_body(
+            req, 503, "application/json",
+            KO_STR("{\"status\":\"fail\",\"output\":\"the storage is full: pushes "
+                   "are refused, pulls and deletes go on\"}\n"));
     return ko_req_reply_body(req, 200, "application/json", KO_STR("{\"status\":\"pass\"}\n"));
 }
 
@@ -123,8 +125,8 @@ static ko_step_ret metrics_gather(ko_req *req)
 {
     if (!may_see_metrics(req))
         return ko_req_problem(req, 403, KO_P_DENIED,
-                              "metrics are not for everyone: see metrics.access in the settings", NULL,
-                              NULL);
+                              "metrics are not for everyone: see metrics.access in the settings",
+                              NULL, NULL);
     return ko_req_work(req, &ko_job_new(req, metrics_job, metrics_run, NULL)->job);
 }
 
@@ -134,7 +136,8 @@ static void print_store(ko_buf *out, const metrics_job *job)
     (void)ko_metrics_print_one(out, "kontor_manifests", "gauge", "Manifests.", job->manifests);
     (void)ko_metrics_print_one(out, "kontor_tags", "gauge", "Tags.", job->tags);
     (void)ko_metrics_print_one(out, "kontor_blobs", "gauge", "Blobs in service.", job->blobs);
-    (void)ko_metrics_print_one(out, "kontor_blob_bytes", "gauge", "Bytes of them.", job->blob_bytes);
+    (void)ko_metrics_print_one(out, "kontor_blob_bytes", "gauge", "Bytes of them.",
+                               job->blob_bytes);
     (void)ko_metrics_print_one(out, "kontor_storage_free_bytes", "gauge",
                                "Bytes that can still be written.", job->free_bytes);
     (void)ko_metrics_print_one(out, "kontor_storage_total_bytes", "gauge",
@@ -145,7 +148,8 @@ static void print_http(ko_buf *out, const ko_http_stats *stats)
 {
     (void)ko_metrics_print_one(out, "kontor_connections_total", "counter", "Connections accepted.",
                                stats->accepted);
-    (void)ko_metrics_print_one(out, "kontor_connections", "gauge", "Connections open.", stats->open);
+    (void)ko_metrics_print_one(out, "kontor_connections", "gauge", "Connections open.",
+                               stats->open);
     (void)ko_metrics_print_one(out, "kontor_tls_handshakes_total", "counter", "TLS handshakes.",
                                stats->tls_handshakes);
     (void)ko_metrics_print_one(out, "kontor_tls_resumed_total", "counter",
@@ -161,7 +165,8 @@ static void print_http(ko_buf *out, const ko_http_stats *stats)
 static void print_upkeep(ko_buf *out, const ko_upkeep_stats *stats)
 {
     (void)ko_metrics_print_one(out, "kontor_gc_links_removed_total", "counter",
-                               "Blobs the collector removed from a repository.", stats->gc.unlinked);
+                               "Blobs the collector removed from a repository.",
+                               stats->gc.unlinked);
     (void)ko_metrics_print_one(out, "kontor_gc_blobs_removed_total", "counter",
                                "Blobs the collector removed.", stats->gc.purged);
     (void)ko_metrics_print_one(out, "kontor_gc_bytes_removed_total", "counter",
@@ -210,7 +215,8 @@ static ko_step_ret metrics_reply(ko_req *req)
     print_upkeep(&body, &upkeep);
     print_inside(&body, req->app);
     (void)ko_metrics_print(req->app->metrics, &body);
-    return ko_req_reply_body(req, 200, "text/plain; version=0.0.4; charset=utf-8", ko_buf_str(&body));
+    return ko_req_reply_body(req, 200, "text/plain; version=0.0.4; charset=utf-8",
+                             ko_buf_str(&body));
 }
 
 const ko_step ko_ops_metrics_steps[] = {KO_STEP(metrics_gather), KO_STEP(metrics_reply),

@@ -5,6 +5,7 @@
  *
  * Spec:    OCI Distribution 1.1 "Listing Referrers". */
 #include "common/oci/index.h"
+#include "common/oci/media.h"
 #include "server/page.h"
 #include "server/req.h"
 #include "storage/meta_manifest.h"
@@ -35,8 +36,8 @@ static int referrers_tx(ko_meta_tx *tx, void *arg, ko_err *err)
         return -1;
     }
     return ko_meta_manifest_list_referrers(tx, repo.id, &job->subject, job->artifact_type,
-                                           job->after_id, job->limit + 1, job->job.arena, &job->rows,
-                                           &job->count, err);
+                                           job->after_id, job->limit + 1, job->job.arena,
+                                           &job->rows, &job->count, err);
 }
 
 static int print_index(referrers_job *job, ko_err *err)

@@ -39,8 +39,8 @@ static int search_tx(ko_meta_tx *tx, void *arg, ko_err *err)
     search_job *job = arg;
     ko_meta_caller caller = {job->job.identity->account_id, job->job.identity->admin};
 
-    return ko_meta_search(tx, caller, job->query, job->offset, job->limit, job->job.arena, &job->hits,
-                          &job->count, err);
+    return ko_meta_search(tx, caller, job->query, job->offset, job->limit, job->job.arena,
+                          &job->hits, &job->count, err);
 }
 
 static void print_hit(ko_buf *out, const ko_meta_search_hit *hit)
@@ -66,8 +66,9 @@ static int search_run(ko_job *base, ko_err *err)
         return -1;
     (void)ko_buf_put_text(out, "{\"query\":");
     (void)ko_buf_put_json(out, job->query);
-    (void)ko_buf_printf(out, ",\"num_results\":%zu,\"num_pages\":1,\"page\":%llu,\"page_size\":%zu,"
-                             "\"results\":[",
+    (void)ko_buf_printf(out,
+                        ",\"num_results\":%zu,\"num_pages\":1,\"page\":%llu,\"page_size\":%zu,"
+                        "\"results\":[",
                         job->count, (unsigned long long)job->page, job->limit);
     for (size_t i = 0; i < job->count; i++) {
         if (i > 0)
@@ -89,11 +90,15 @@ static ko_step_ret search_find(ko_req *req)
     uint64_t limit = RESULTS_DEFAULT, page = 1;
     search_job *job;
 
+    if (!req->settings->search)
+        return ko_req_problem(req, 404, KO_P_UNSUPPORTED, "search is switched off here", NULL,
+                              NULL);
     (void)ko_params_get(&req->query, "q", &query);
-    if ((ko_params_get(&req->query, "n", &text) && ko_parse_u64(text, UINT32_MAX, &limit, NULL) < 0) ||
+    if ((ko_params_get(&req->query, "n", &text) &&
+         ko_parse_u64(text, UINT32_MAX, &limit, NULL) < 0) ||
         (ko_params_get(&req->query, "page", &text) && ko_parse_u64(text, 10000, &page, NULL) < 0))
-        return ko_req_problem(req, 400, KO_P_PAGINATION_NUMBER_INVALID, "n and page must be numbers",
-                              NULL, NULL);
+        return ko_req_problem(req, 400, KO_P_PAGINATION_NUMBER_INVALID,
+                              "n and page must be numbers", NULL, NULL);
     job = ko_job_new(req, search_job, search_run, search_drop);
     job->query = ko_arena_str(job->job.arena, query);
     job->limit = limit == 0 ? RESULTS_DEFAULT : limit > RESULTS_MAX ? RESULTS_MAX : (size_t)limit;

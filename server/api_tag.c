@@ -1,7 +1,7 @@
 /* server/api_tag.c: the tag list of a repository.
  *
- * Without `n` the whole list is given, as clients that know no paging expect it; a registry with very
- * many tags in one repository bounds it by TAGS_MAX and a Link.
+ * Without `n` the whole list is given, as clients that know no paging expect it; a registry with
+ * very many tags in one repository bounds it by TAGS_MAX and a Link.
  *
  * Spec:    OCI Distribution 1.1 "Listing Tags": byte order, strictly after `last`. */
 #include "server/page.h"

@@ -1,11 +1,13 @@
 /* server/api_token.c: the token service: GET with Basic credentials or none, OAuth2 POST with a
  * password or a refresh token, and the public keys.
  *
- * Asking for more than the caller has is no error: the token gives the part that it has (T5). Without
- * credentials the token is an anonymous one, good for public repositories.
+ * Asking for more than the caller has is no error: the token gives the part that it has (T5).
+ * Without credentials the token is an anonymous one, good for public repositories.
  *
- * Spec:    distribution docs/content/spec/auth/{token,oauth,jwt}.md; RFC 6749 sections 4.3, 5 and 6. */
+ * Spec:    distribution docs/content/spec/auth/{token,oauth,jwt}.md; RFC 6749 sections 4.3, 5
+ * and 6. */
 #include "common/base/clock.h"
+#include "common/base/secret.h"
 #include "server/audit.h"
 #include "server/authn.h"
 #include "server/req.h"
@@ -80,7 +82,8 @@ static int read_scopes(const ko_params *params, token_job *job, ko_err *err)
     ko_str text;
 
     while (ko_params_next(params, "scope", &iter, &text))
-        if (ko_scope_parse(ko_arena_str(job->job.arena, text), job->job.arena, &job->asked, err) < 0)
+        if (ko_scope_parse(ko_arena_str(job->job.arena, text), job->job.arena, &job->asked, err) <
+            0)
             return -1;
     return 0;
 }
@@ -107,8 +110,8 @@ static ko_step_ret token_get(ko_req *req)
     token_job *job = token_job_new(req);
     ko_str text;
 
-    job->offline = ko_params_get(&req->query, "offline_token", &text) &&
-                   ko_str_eq(text, KO_STR("true"));
+    job->offline =
+        ko_params_get(&req->query, "offline_token", &text) && ko_str_eq(text, KO_STR("true"));
     return submit(req, job, &req->query);
 }
 
@@ -132,8 +135,8 @@ static ko_step_ret refuse_login(ko_req *req, const token_job *job)
     if (job->job.err.code != KO_E_DENIED)
         return ko_req_fail(req, &job->job.err);
     ko_audit_login_failed(req, job->user);
-    return ko_req_problem(req, 401, KO_P_UNAUTHORIZED, "incorrect username, password or token", NULL,
-                          NULL);
+    return ko_req_problem(req, 401, KO_P_UNAUTHORIZED, "incorrect username, password or token",
+                          NULL, NULL);
 }
 
 static ko_step_ret token_reply(ko_req *req)
@@ -149,7 +152,8 @@ static ko_step_ret token_reply(ko_req *req)
     ko_buf_init(&body, KO_MAX_HTTP_SMALL_BODY);
     ko_buf_init(&scope, KO_MAX_HTTP_SMALL_BODY);
     (void)ko_scope_print_all(&job->issued.granted, &scope);
-    (void)ko_buf_printf(&body, "{\"expires_in\":%llu", (unsigned long long)job->issued.expires_in_s);
+    (void)ko_buf_printf(&body, "{\"expires_in\":%llu",
+                        (unsigned long long)job->issued.expires_in_s);
     put_field(&body, "token", job->issued.token);
     put_field(&body, "access_token", job->issued.token);
     put_field(&body, "token_type", "Bearer");

@@ -1,9 +1,9 @@
 /* server/api_upload.c: POST, GET, PATCH, PUT and DELETE of upload sessions, and mounts.
  *
- * What clients really do (registry-protocol section 7): docker POSTs, PATCHes with a chunked body and
- * no type, PUTs empty; podman and crane the same with a length; containerd and oras POST and PUT the
- * whole body; `Range` answers have no unit and begin with "0-" (T16); Location is relative and carries
- * no state but the session's id (T14).
+ * What clients really do (registry-protocol section 7): docker POSTs, PATCHes with a chunked body
+ * and no type, PUTs empty; podman and crane the same with a length; containerd and oras POST and
+ * PUT the whole body; `Range` answers have no unit and begin with "0-" (T16); Location is relative
+ * and carries no state but the session's id (T14).
  *
  * Everything about the session is decided before a byte of the body is read, so that a client that
  * waits for "100 Continue" gets the final answer instead (T21).
@@ -20,14 +20,11 @@
 #include "server/transfer.h"
 #include "storage/meta_blob.h"
 
-/* The least chunk that is worth a request: a header clients may follow, not a rule we enforce. */
-#define CHUNK_MIN_LENGTH "65536"
-
 typedef struct {
     ko_digest digest; /* of a commit */
     bool has_digest;
     ko_hash_alg alg;
-    ko_str mount;     /* digest asked to be mounted, unparsed; empty: none */
+    ko_str mount; /* digest asked to be mounted, unparsed; empty: none */
     ko_str from;
     ko_upload *upload; /* held, until a transfer takes it */
     ko_transfer_result result;
@@ -44,7 +41,8 @@ static upload_state *state_of(ko_req *req)
 
 static void add_location(ko_headers *headers, ko_str repo, const char *id)
 {
-    ko_headers_addf(headers, "Location", "/v2/" KO_STR_FMT "/blobs/uploads/%s", KO_STR_ARG(repo), id);
+    ko_headers_addf(headers, "Location", "/v2/" KO_STR_FMT "/blobs/uploads/%s", KO_STR_ARG(repo),
+                    id);
     ko_headers_add(headers, "Docker-Upload-UUID", ko_str_of(id));
 }
 
@@ -61,8 +59,9 @@ static ko_step_ret reply_session(ko_req *req, int status, const char *id, uint64
     ko_req_headers(req, &headers);
     add_location(&headers, req->route.repo, id);
     add_range(&headers, offset);
-    if (status == 202 && offset == 0)
-        ko_headers_add(&headers, "OCI-Chunk-Min-Length", KO_STR(CHUNK_MIN_LENGTH));
+    if (status == 202 && req->settings->min_chunk_bytes > 0)
+        ko_headers_addf(&headers, "OCI-Chunk-Min-Length", "%llu",
+                        (unsigned long long)req->settings->min_chunk_bytes);
     return ko_req_reply(req, status, &headers, KO_STR(""));
 }
 
@@ -71,8 +70,8 @@ static ko_step_ret reply_created(ko_req *req, const ko_digest *digest)
     ko_headers headers;
 
     ko_req_headers(req, &headers);
-    ko_headers_addf(&headers, "Location", "/v2/" KO_STR_FMT "/blobs/%s", KO_STR_ARG(req->route.repo),
-                    digest->text);
+    ko_headers_addf(&headers, "Location", "/v2/" KO_STR_FMT "/blobs/%s",
+                    KO_STR_ARG(req->route.repo), digest->text);
     ko_headers_add(&headers, "Docker-Content-Digest", ko_str_of(digest->text));
     ko_metrics_add(req->app->metrics, KO_METRIC_BLOBS_PUSHED, 1);
     return ko_req_reply(req, 201, &headers, KO_STR(""));
@@ -92,8 +91,10 @@ static ko_step_ret reply_out_of_order(ko_req *req, const char *id, uint64_t offs
     add_location(&headers, req->route.repo, id);
     add_range(&headers, offset);
     return ko_req_problem(req, 416, KO_P_RANGE_INVALID,
-                          ko_arena_printf(req->arena, "the session has %llu bytes: the next chunk "
-                                          "must begin there", (unsigned long long)offset),
+                          ko_arena_printf(req->arena,
+                                          "the session has %llu bytes: the next chunk "
+                                          "must begin there",
+                                          (unsigned long long)offset),
                           NULL, &headers);
 }
 
@@ -422,14 +423,14 @@ static int release_run(ko_job *base, ko_err *err)
     return rc;
 }
 
-static ko_step_ret give_back(ko_req *req, ko_upload *upload, bool cancel, verdict verdict,
+static ko_step_ret give_back(ko_req *req, ko_upload *upload, bool cancel, verdict found,
                              const ko_err *why)
 {
     release_job *job = ko_job_new(req, release_job, release_run, NULL);
 
     job->upload = upload;
     job->cancel = cancel;
-    job->verdict = verdict;
+    job->verdict = found;
     job->offset = ko_upload_offset(upload);
     job->why = *why;
     memcpy(job->id, ko_upload_id(upload), sizeof(job->id));
@@ -440,10 +441,10 @@ static ko_step_ret session_judge(ko_req *req)
 {
     ko_upload *upload = ko_steal(&ko_req_job(req, open_job)->upload);
     ko_err why = KO_ERR_INIT;
-    verdict verdict = judge(req, upload, &why);
+    verdict found = judge(req, upload, &why);
 
-    if (verdict != GO_ON)
-        return give_back(req, upload, false, verdict, &why);
+    if (found != GO_ON)
+        return give_back(req, upload, false, found, &why);
     ko_upload_limit(upload, size_limit(req));
     state_of(req)->upload = upload;
     req->step++; /* nothing to say in session_refuse */
@@ -502,9 +503,12 @@ static ko_step_ret patch_reply(ko_req *req)
     return ko_req_reply(req, 202, &headers, KO_STR(""));
 }
 
-const ko_step ko_upload_patch_steps[] = {KO_STEP(refuse_when_full), KO_STEP(session_open),
-                                         KO_STEP(session_judge),    KO_STEP(session_refuse),
-                                         KO_STEP(patch_receive),    KO_STEP(patch_reply),
+const ko_step ko_upload_patch_steps[] = {KO_STEP(refuse_when_full),
+                                         KO_STEP(session_open),
+                                         KO_STEP(session_judge),
+                                         KO_STEP(session_refuse),
+                                         KO_STEP(patch_receive),
+                                         KO_STEP(patch_reply),
                                          KO_STEPS_END};
 
 /* ---- PUT ---- */
@@ -530,9 +534,10 @@ static ko_step_ret put_receive(ko_req *req)
     return ko_transfer_start(req, ko_steal(&state->upload), &state->digest, &state->result);
 }
 
-const ko_step ko_upload_put_steps[] = {
-    KO_STEP(put_parse),      KO_STEP(refuse_when_full), KO_STEP(session_open), KO_STEP(session_judge),
-    KO_STEP(session_refuse), KO_STEP(put_receive),      KO_STEP(committed),    KO_STEPS_END};
+const ko_step ko_upload_put_steps[] = {KO_STEP(put_parse),      KO_STEP(refuse_when_full),
+                                       KO_STEP(session_open),   KO_STEP(session_judge),
+                                       KO_STEP(session_refuse), KO_STEP(put_receive),
+                                       KO_STEP(committed),      KO_STEPS_END};
 
 /* ---- DELETE ---- */
 

@@ -1,12 +1,13 @@
 /* server/app.c: kontor-registry put together.
  *
  * Order of start: settings, database, blobs, uploads, accounts, pool, loops, listeners, background
- * threads, ready. Order of stop: no new connections, requests under way end (or their time is up), then
- * everything that still holds the app - jobs and transfers of clients that have gone - and only then
- * the loops. After that all of it is freed in the opposite order of its making, so that a leak checker
- * has nothing to say. */
+ * threads, ready. Order of stop: no new connections, requests under way end (or their time is up),
+ * then everything that still holds the app - jobs and transfers of clients that have gone - and
+ * only then the loops. After that all of it is freed in the opposite order of its making, so that a
+ * leak checker has nothing to say. */
 #include "server/app.h"
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -70,9 +71,9 @@ static int open_storage(ko_app *app, const ko_options *opts, ko_err *err)
     if (dirfd < 0)
         return ko_err_ctx(err, "data directory");
     if (ko_meta_open_sqlite(dir, &app->meta, err) < 0 ||
-        ko_blob_fs_new(dir, ko_options_u64(opts, KO_CONF_storage_fsync) == 0 ? KO_SYNC_ALWAYS
-                                                                             : KO_SYNC_NEVER,
-                       &app->blobs, err) < 0)
+        ko_blob_fs_new(
+            dir, ko_options_u64(opts, KO_CONF_storage_fsync) == 0 ? KO_SYNC_ALWAYS : KO_SYNC_NEVER,
+            &app->blobs, err) < 0)
         return -1;
     app->uploads = ko_uploads_new(app->blobs, app->meta, &uploads);
     return 0;
@@ -119,14 +120,15 @@ static int start_threads(ko_app *app, const ko_options *opts, ko_err *err)
     for (; run->loop_count < loops; run->loop_count++)
         if (ko_loop_new(&run->loops[run->loop_count], err) < 0)
             return -1;
-    return ko_pool_new("work", work, (size_t)ko_options_u64(opts, KO_CONF_threads_queue), &app->pool,
-                       err);
+    return ko_pool_new("work", work, (size_t)ko_options_u64(opts, KO_CONF_threads_queue),
+                       &app->pool, err);
 }
 
 /* ---- TLS ---- */
 
 /* Names for the self-made certificate: loopback, this machine, and what the settings add. */
-static int make_own_certificate(const ko_options *opts, ko_arena *arena, ko_tls_pair *pair, ko_err *err)
+static int make_own_certificate(const ko_options *opts, ko_arena *arena, ko_tls_pair *pair,
+                                ko_err *err)
 {
     const char *dir = ko_arena_printf(arena, "%s/tls", ko_options_str(opts, KO_CONF_data));
     const char *names[64] = {"localhost", "127.0.0.1", "::1"};
@@ -217,8 +219,8 @@ static int listen_all(ko_app *app, const ko_options *opts, ko_err *err)
 
     addresses = ko_options_list(opts, KO_CONF_listen, &count);
     for (size_t i = 0; i < count; i++) {
-        if (ko_http_server_listen(app->http, addresses[i], app->run->tls, bound, sizeof(bound), err) <
-            0)
+        if (ko_http_server_listen(app->http, addresses[i], app->run->tls, bound, sizeof(bound),
+                                  err) < 0)
             return ko_err_ctx(err, "listen on %s", addresses[i]);
         (void)fprintf(stderr, "listening on %s://%s\n", scheme, bound);
         if (i == 0 && app->run->own_certificate)

@@ -1,7 +1,8 @@
-/* server/app.h: kontor-registry put together: what it is made of, start and stop. The only place that
- * knows every part.
+/* server/app.h: kontor-registry put together: what it is made of, start and stop. The only place
+ * that knows every part.
  *
- * Threads: the parts are set before the loops run and never change; each part says who may use it. */
+ * Threads: the parts are set before the loops run and never change; each part says who may use it.
+ */
 #ifndef KO_SERVER_APP_H
 #define KO_SERVER_APP_H
 
@@ -28,14 +29,15 @@ typedef struct ko_app {
     struct ko_app_run *run; /* app.c's own */
 } ko_app;
 
-/* Serves until SIGTERM or SIGINT, then drains. Takes `opts` in any case. Blocks. errors INVALID: the settings; IO, EXISTS,
- * DENIED: what could not be opened or bound. */
+/* Serves until SIGTERM or SIGINT, then drains. Takes `opts` in any case. Blocks. errors INVALID:
+ * the settings; IO, EXISTS, DENIED: what could not be opened or bound. */
 KO_MUST_USE int ko_app_serve(ko_options *opts, ko_err *err);
 
 /* The settings now; they stay valid as long as the program runs. */
 const ko_settings *ko_app_settings(const ko_app *app);
 
-/* Something is under way that must end before the program does (a job, a transfer). Loop threads. */
+/* Something is under way that must end before the program does (a job, a transfer). Loop threads.
+ */
 ko_app *ko_app_hold(ko_app *app);
 void ko_app_release(ko_app *app);
 

@@ -1,5 +1,5 @@
-/* server/audit.h: who did what, for the audit table. Written lazily in the background: a request never
- * waits for it.
+/* server/audit.h: who did what, for the audit table. Written lazily in the background: a request
+ * never waits for it.
  *
  * Threads: the request's loop. */
 #ifndef KO_SERVER_AUDIT_H

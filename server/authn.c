@@ -2,11 +2,11 @@
  *
  * `GET /v2/` without credentials is always answered 401 with a Bearer challenge, even on a registry
  * with nothing but public repositories: classic docker, podman and skopeo read the challenge only
- * there, and with anything else either refuse anonymous pulls or never log in (T1). The token endpoint
- * then gives anonymous tokens.
+ * there, and with anything else either refuse anonymous pulls or never log in (T1). The token
+ * endpoint then gives anonymous tokens.
  *
- * A repository that the caller may not see and one that does not exist get the same answer: 401 to a
- * caller without an account, 403 DENIED to one with (T59). */
+ * A repository that the caller may not see and one that does not exist get the same answer: 401 to
+ * a caller without an account, 403 DENIED to one with (T59). */
 #include "server/authn.h"
 
 #include "common/base/hash.h"
@@ -73,8 +73,8 @@ static const char *needed_scope(ko_req *req)
     case KO_NEED_SUPERUSER:
         return req->route.endpoint->id == KO_EP_catalog_get ? "registry:catalog:*" : NULL;
     }
-    return ko_arena_printf(req->arena, "repository:" KO_STR_FMT ":%s",
-                           KO_STR_ARG(req->route.repo), actions);
+    return ko_arena_printf(req->arena, "repository:" KO_STR_FMT ":%s", KO_STR_ARG(req->route.repo),
+                           actions);
 }
 
 static ko_step_ret challenge(ko_req *req, const char *scope, const char *error, const char *message)
@@ -99,7 +99,7 @@ typedef struct {
     ko_job job;
     const ko_identity *found;
     char *address;
-    ko_str user; /* Basic */
+    ko_str user;   /* Basic */
     ko_str secret; /* password or token */
     ko_bearer_use use;
     bool basic;
@@ -140,7 +140,8 @@ static ko_step_ret refuse_credentials(ko_req *req, ko_str user, bool basic, cons
         return ko_req_fail(req, err);
     ko_audit_login_failed(req, user);
     return challenge(req, needed_scope(req), basic ? NULL : "invalid_token",
-                     basic ? "incorrect username or password" : "the token is not valid (any more)");
+                     basic ? "incorrect username or password"
+                           : "the token is not valid (any more)");
 }
 
 /* Second step of a slow identification: looks at what the pool found. */
@@ -217,7 +218,8 @@ ko_step_ret ko_authn_identify(ko_req *req)
     }
     space = ko_str_find_char(header, ' ');
     scheme = ko_str_slice(header, 0, space);
-    credentials = space == SIZE_MAX ? KO_STR("") : ko_str_trim(ko_str_slice(header, space, header.len));
+    credentials =
+        space == SIZE_MAX ? KO_STR("") : ko_str_trim(ko_str_slice(header, space, header.len));
     if (ko_str_eq_nocase(scheme, KO_STR("Basic"))) {
         ret = identify_basic(req, credentials);
     } else if (ko_str_eq_nocase(scheme, KO_STR("Bearer"))) {
@@ -267,8 +269,8 @@ static ko_actions action_of(ko_need need)
     return 0;
 }
 
-/* A token without this action earns a 401 that names the scope, so that the client can fetch a better
- * one (containers/image does so once; docker reports "denied"). */
+/* A token without this action earns a 401 that names the scope, so that the client can fetch a
+ * better one (containers/image does so once; docker reports "denied"). */
 static ko_step_ret refuse_actions(ko_req *req)
 {
     const ko_identity *id = req->identity;
@@ -297,6 +299,10 @@ static ko_step_ret authorise_repo(ko_req *req)
 {
     actions_job *job;
 
+    if (req->settings->read_only && req->route.endpoint->need != KO_NEED_PULL)
+        return ko_req_problem(
+            req, 403, KO_P_DENIED,
+            "the registry is read-only at present: nothing can be pushed or deleted", NULL, NULL);
     if (ko_auth_actions_cached(req->app->auth, req->identity, req->route.repo, &req->actions)) {
         req->step++; /* nothing to look at in ko_authn_authorised */
         return judge_actions(req);

@@ -1,20 +1,20 @@
 /* server/authn.h: who is calling and may they: the two steps before every checked endpoint.
  *
- * Spec:    distribution docs/content/spec/auth/token.md; RFC 6750 section 3; registry-protocol traps
- *          T1 to T13 for what real clients make of the answers. */
+ * Spec:    distribution docs/content/spec/auth/token.md; RFC 6750 section 3; registry-protocol
+ * traps T1 to T13 for what real clients make of the answers. */
 #ifndef KO_SERVER_AUTHN_H
 #define KO_SERVER_AUTHN_H
 
 #include "server/req.h"
 
 /* Reads the Authorization header into req->identity; without one it is the anonymous identity. When
- * the credentials are not in memory the pool verifies them and ko_authn_identified() takes the result;
- * else that step is skipped. */
+ * the credentials are not in memory the pool verifies them and ko_authn_identified() takes the
+ * result; else that step is skipped. */
 ko_step_ret ko_authn_identify(ko_req *req);
 ko_step_ret ko_authn_identified(ko_req *req);
 
-/* Compares the endpoint's need with what the identity may do; sets req->actions. Two steps in the same
- * manner. */
+/* Compares the endpoint's need with what the identity may do; sets req->actions. Two steps in the
+ * same manner. */
 ko_step_ret ko_authn_authorise(ko_req *req);
 ko_step_ret ko_authn_authorised(ko_req *req);
 

@@ -126,7 +126,7 @@ static const struct {
     void (*run)(ko_chores *u);
     uint64_t every_ms;
 } table[] = {
-    {watch_space, 2 * 1000},       {flush_pulls, 15 * 1000},     {sweep_uploads, 60 * 1000},
+    {watch_space, 2 * 1000},        {flush_pulls, 15 * 1000},   {sweep_uploads, 60 * 1000},
     {maintain_auth, 5 * 60 * 1000}, {prune_audit, 3600 * 1000},
 };
 

@@ -1,6 +1,6 @@
 /* server/chores.h: what the server does now and then by itself: watch the free space, write pull
- * counters, rotate signing keys, close idle uploads, prune the audit log. One background thread, one
- * chore at a time. The store's own upkeep (collector, reaper, scrubber) is storage/upkeep.h.
+ * counters, rotate signing keys, close idle uploads, prune the audit log. One background thread,
+ * one chore at a time. The store's own upkeep (collector, reaper, scrubber) is storage/upkeep.h.
  *
  * Threads: start and stop from one. */
 #ifndef KO_SERVER_CHORES_H

@@ -103,7 +103,8 @@ int ko_content_manifest(ko_app *app, ko_str repo, const ko_ref *ref, ko_content 
 
     if (ko_meta_read(app->meta, load_manifest, &q, err) < 0)
         return -1;
-    content = content_new(q.repo_id, &q.manifest.digest, q.manifest.size_bytes, q.manifest.bytes.len);
+    content =
+        content_new(q.repo_id, &q.manifest.digest, q.manifest.size_bytes, q.manifest.bytes.len);
     memcpy(content->media_type, q.manifest.media_type, sizeof(content->media_type));
     memcpy(content->bytes, q.manifest.bytes.ptr, q.manifest.bytes.len);
     content->has_bytes = true;

@@ -1,8 +1,8 @@
 /* server/content.h: manifests and blobs as requests want them, with a memory of the hot ones.
  *
- * A hot manifest GET or HEAD, by tag or digest, and a hot small blob cost no disk and no SQL. An entry
- * carries the repository's generation, read before its rows were, so it is never served after a write
- * to that repository was acknowledged (storage/meta.h).
+ * A hot manifest GET or HEAD, by tag or digest, and a hot small blob cost no disk and no SQL. An
+ * entry carries the repository's generation, read before its rows were, so it is never served after
+ * a write to that repository was acknowledged (storage/meta.h).
  *
  * Threads: the `_cached` functions never block; the others are for the pool. */
 #ifndef KO_SERVER_CONTENT_H
@@ -30,8 +30,8 @@ ko_content *ko_content_blob_cached(ko_app *app, ko_str repo, ko_str digest);
 /* A new reference; stored for the next. errors NOT_FOUND; IO; CORRUPT. */
 KO_MUST_USE int ko_content_manifest(ko_app *app, ko_str repo, const ko_ref *ref, ko_content **out,
                                     ko_err *err);
-/* `promise`: the caller will rely on the answer "exists" for a push: the lease is renewed if it is not
- * fresh. */
+/* `promise`: the caller will rely on the answer "exists" for a push: the lease is renewed if it is
+ * not fresh. */
 KO_MUST_USE int ko_content_blob(ko_app *app, ko_str repo, const ko_digest *digest, bool promise,
                                 ko_content **out, ko_err *err);
 

@@ -6,7 +6,7 @@
 #include "common/base/limits.h"
 
 /* Upper bounds of the latency histogram, microseconds. */
-static const uint64_t bounds_us[] = {250,    1000,   5000,    25000,   100000,
+static const uint64_t bounds_us[] = {250,    1000,    5000,     25000,   100000,
                                      500000, 2500000, 10000000, 60000000};
 #define BUCKETS (KO_ARRAY_LEN(bounds_us) + 1)
 
@@ -87,14 +87,16 @@ static const char *endpoint_name(size_t i)
 
 static void print_requests(const ko_metrics *metrics, ko_buf *out)
 {
-    (void)ko_buf_put_text(out, "# HELP kontor_requests_total Requests by endpoint and status class.\n"
-                               "# TYPE kontor_requests_total counter\n");
+    (void)ko_buf_put_text(out,
+                          "# HELP kontor_requests_total Requests by endpoint and status class.\n"
+                          "# TYPE kontor_requests_total counter\n");
     for (size_t i = 0; i <= KO_EP_COUNT; i++)
         for (size_t c = 0; c < KO_ARRAY_LEN(classes); c++) {
             unsigned long long n = read_count(&metrics->endpoints[i].by_class[c]);
 
             if (n > 0)
-                (void)ko_buf_printf(out, "kontor_requests_total{endpoint=\"%s\",status=\"%s\"} %llu\n",
+                (void)ko_buf_printf(out,
+                                    "kontor_requests_total{endpoint=\"%s\",status=\"%s\"} %llu\n",
                                     endpoint_name(i), classes[c], n);
         }
 }
@@ -106,12 +108,13 @@ static void print_latency(const endpoint_counts *counts, const char *name, ko_bu
     for (size_t b = 0; b < BUCKETS; b++) {
         total += read_count(&counts->buckets[b]);
         if (b < KO_ARRAY_LEN(bounds_us))
-            (void)ko_buf_printf(
-                out, "kontor_request_seconds_bucket{endpoint=\"%s\",le=\"%g\"} %llu\n", name,
-                (double)bounds_us[b] / 1e6, total);
+            (void)ko_buf_printf(out,
+                                "kontor_request_seconds_bucket{endpoint=\"%s\",le=\"%g\"} %llu\n",
+                                name, (double)bounds_us[b] / 1e6, total);
         else
-            (void)ko_buf_printf(
-                out, "kontor_request_seconds_bucket{endpoint=\"%s\",le=\"+Inf\"} %llu\n", name, total);
+            (void)ko_buf_printf(out,
+                                "kontor_request_seconds_bucket{endpoint=\"%s\",le=\"+Inf\"} %llu\n",
+                                name, total);
     }
     (void)ko_buf_printf(out,
                         "kontor_request_seconds_sum{endpoint=\"%s\"} %g\n"

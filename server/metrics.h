@@ -18,7 +18,7 @@ typedef enum {
 #define X(name, exposed, help) KO_METRIC_##name,
     KO_METRICS(X)
 #undef X
-    KO_METRIC_COUNT
+        KO_METRIC_COUNT
 } ko_metric;
 
 typedef struct ko_metrics ko_metrics;

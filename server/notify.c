@@ -1,5 +1,5 @@
-/* server/notify.c: see notify.h. The protocol is one datagram of NAME=VALUE lines to the socket that
- * $NOTIFY_SOCKET names; a leading '@' stands for the abstract name space. */
+/* server/notify.c: see notify.h. The protocol is one datagram of NAME=VALUE lines to the socket
+ * that $NOTIFY_SOCKET names; a leading '@' stands for the abstract name space. */
 #include "server/notify.h"
 
 #include <stddef.h>

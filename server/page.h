@@ -12,8 +12,8 @@ typedef struct {
     ko_str last;  /* strictly after this; "" from the start */
 } ko_page;
 
-/* Reads `n` (clamped to KO_MAX_PAGE; `unlimited` when absent) and `last`. Returns 0, or -1 when `n` is
- * no number, which is to be answered PAGINATION_NUMBER_INVALID. */
+/* Reads `n` (clamped to KO_MAX_PAGE; `unlimited` when absent) and `last`. Returns 0, or -1 when `n`
+ * is no number, which is to be answered PAGINATION_NUMBER_INVALID. */
 KO_MUST_USE int ko_page_parse(const ko_req *req, size_t absent, ko_page *out);
 
 /* Adds `Link: <path?n=..&last=..>; rel="next"`. `extra` is appended to the query ("&a=b") or "". */

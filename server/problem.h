@@ -1,8 +1,8 @@
 /* server/problem.h: from ko_err to an HTTP status and the registry's error document; the only such
  * mapping.
  *
- * Spec:    OCI Distribution 1.1, "Error Codes". Clients read the code; podman and skopeo convert the
- *          image and push again on MANIFEST_INVALID, TAG_INVALID and UNSUPPORTED, so those three mean
+ * Spec:    OCI Distribution 1.1, "Error Codes". Clients read the code; podman and skopeo convert
+ * the image and push again on MANIFEST_INVALID, TAG_INVALID and UNSUPPORTED, so those three mean
  *          real invalidity only (registry-protocol trap T46).
  * Threads: any. */
 #ifndef KO_SERVER_PROBLEM_H
@@ -41,12 +41,12 @@ typedef enum {
 int ko_problem_status(ko_problem problem);
 const char *ko_problem_name(ko_problem problem);
 
-/* What a failure of the store or of our own code means to the client. `missing` is what NOT_FOUND and
- * `invalid` what INVALID stand for at the place where it happened. Sets *status. */
+/* What a failure of the store or of our own code means to the client. `missing` is what NOT_FOUND
+ * and `invalid` what INVALID stand for at the place where it happened. Sets *status. */
 ko_problem ko_problem_of(const ko_err *err, ko_problem missing, ko_problem invalid, int *status);
 
-/* Appends {"errors":[{"code":..,"message":..,"detail":..}]}. `message` NULL gives the code's own text;
- * `detail` NULL leaves it out, else it is a text (not JSON). */
+/* Appends {"errors":[{"code":..,"message":..,"detail":..}]}. `message` NULL gives the code's own
+ * text; `detail` NULL leaves it out, else it is a text (not JSON). */
 int ko_problem_print(ko_buf *out, ko_problem problem, const char *message, const char *detail);
 
 /* For several errors in one document: begin, any number of items, end. */

@@ -92,8 +92,8 @@ bool ko_proxy_list_has(const ko_proxy_list *list, const char *address)
     return false;
 }
 
-/* Walks X-Forwarded-For from the right: the first address that is not a trusted proxy is the client.
- * What stands further left was written by the client itself. */
+/* Walks X-Forwarded-For from the right: the first address that is not a trusted proxy is the
+ * client. What stands further left was written by the client itself. */
 void ko_proxy_resolve(ko_req *req)
 {
     const ko_proxy_list *trusted = req->settings->trusted_proxies;
@@ -105,8 +105,8 @@ void ko_proxy_resolve(ko_req *req)
         return;
     while (forwarded.len > 0 && ko_proxy_list_has(trusted, req->peer)) {
         size_t comma = ko_str_rfind_char(forwarded, ',');
-        ko_str last = ko_str_trim(
-            ko_str_slice(forwarded, comma == SIZE_MAX ? 0 : comma + 1, forwarded.len));
+        ko_str last =
+            ko_str_trim(ko_str_slice(forwarded, comma == SIZE_MAX ? 0 : comma + 1, forwarded.len));
         const char *address = ko_arena_strndup(req->arena, last.ptr, last.len);
         uint8_t bytes[16];
         bool is_v4;

@@ -1,7 +1,7 @@
 /* server/proxy.h: who the client is and how it reached us, seen through trusted reverse proxies.
  *
- * X-Forwarded-For, -Proto and -Host are believed only from addresses on the trusted list; from anyone
- * else they are ignored.
+ * X-Forwarded-For, -Proto and -Host are believed only from addresses on the trusted list; from
+ * anyone else they are ignored.
  *
  * Threads: the request's loop; a ko_proxy_list never changes. */
 #ifndef KO_SERVER_PROXY_H
@@ -14,7 +14,8 @@ struct ko_req;
 
 typedef struct ko_proxy_list ko_proxy_list;
 
-/* Addresses and networks ("10.0.0.0/8", "::1"). Lives in the arena. errors INVALID: names the bad one.
+/* Addresses and networks ("10.0.0.0/8", "::1"). Lives in the arena. errors INVALID: names the bad
+ * one.
  */
 KO_MUST_USE int ko_proxy_list_parse(const char *const *networks, size_t count, ko_arena *arena,
                                     const ko_proxy_list **out, ko_err *err);
@@ -23,8 +24,8 @@ bool ko_proxy_list_has(const ko_proxy_list *list, const char *address);
 /* Sets req->peer: the connection's peer or, behind trusted proxies, the client they name. */
 void ko_proxy_resolve(struct ko_req *req);
 
-/* "https://host[:port]" as the client sees us, without end slash: the public URL if one is set. In the
- * request's arena. */
+/* "https://host[:port]" as the client sees us, without end slash: the public URL if one is set. In
+ * the request's arena. */
 const char *ko_proxy_base_url(struct ko_req *req);
 
 #endif

@@ -1,5 +1,5 @@
-/* server/pulls.c: see pulls.h. A small open table under one lock; when it is full between two flushes
- * further repositories are not counted, which bounds memory at the price of a statistic. */
+/* server/pulls.c: see pulls.h. A small open table under one lock; when it is full between two
+ * flushes further repositories are not counted, which bounds memory at the price of a statistic. */
 #include "server/pulls.h"
 
 #include <pthread.h>

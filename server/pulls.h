@@ -1,5 +1,5 @@
-/* server/pulls.h: pull counters of repositories, gathered in memory and written in batches, so that a
- * pull costs no write.
+/* server/pulls.h: pull counters of repositories, gathered in memory and written in batches, so that
+ * a pull costs no write.
  *
  * Threads: counting from any; flushing from a pool thread. */
 #ifndef KO_SERVER_PULLS_H

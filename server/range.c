@@ -1,7 +1,8 @@
 /* server/range.c: see range.h. */
 #include "server/range.h"
 
-/* One range-spec. false: wrong syntax. *satisfiable tells whether it overlaps the representation. */
+/* One range-spec. false: wrong syntax. *satisfiable tells whether it overlaps the representation.
+ */
 static bool parse_spec(ko_str spec, uint64_t size, ko_range *out, bool *satisfiable)
 {
     size_t dash = ko_str_find_char(spec, '-');
@@ -79,8 +80,9 @@ int ko_range_parse_chunk(ko_str header, ko_range *out, ko_err *err)
         ko_parse_u64(ko_str_slice(text, 0, dash), INT64_MAX, &range.first, NULL) < 0 ||
         ko_parse_u64(ko_str_slice(text, dash + 1, text.len), INT64_MAX, &range.last, NULL) < 0 ||
         range.last < range.first)
-        return ko_err_set(err, KO_E_INVALID, "Content-Range must be <begin>-<end>, not \"" KO_STR_FMT
-                          "\"", KO_STR_ARG(header));
+        return ko_err_set(err, KO_E_INVALID,
+                          "Content-Range must be <begin>-<end>, not \"" KO_STR_FMT "\"",
+                          KO_STR_ARG(header));
     *out = range;
     return 0;
 }

@@ -23,9 +23,9 @@ typedef enum {
     KO_RANGE_UNSATISFIABLE /* 416 */
 } ko_range_result;
 
-/* Reads "bytes=0-99,200-,-5" against a representation of `size` bytes. A syntactically wrong header is
- * ignored, as RFC 9110 section 14.2 says. More than KO_MAX_RANGES ranges, or ranges that together
- * exceed the size (overlaps: an amplification), give the whole. */
+/* Reads "bytes=0-99,200-,-5" against a representation of `size` bytes. A syntactically wrong header
+ * is ignored, as RFC 9110 section 14.2 says. More than KO_MAX_RANGES ranges, or ranges that
+ * together exceed the size (overlaps: an amplification), give the whole. */
 ko_range_result ko_range_parse(ko_str header, uint64_t size, ko_range out[static KO_MAX_RANGES],
                                size_t *count);
 

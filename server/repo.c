@@ -15,7 +15,8 @@ void ko_repo_spec_init(ko_repo_spec *spec, ko_str name, int64_t account_id,
 }
 
 /* The owner of the namespace; *found false for names that belong to the administrators. */
-static int find_owner(ko_meta_tx *tx, const char *name, ko_meta_owner *out, bool *found, ko_err *err)
+static int find_owner(ko_meta_tx *tx, const char *name, ko_meta_owner *out, bool *found,
+                      ko_err *err)
 {
     ko_str repo = ko_str_of(name);
     ko_str ns = ko_ref_namespace(repo);

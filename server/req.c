@@ -1,13 +1,13 @@
 /* server/req.c: the driver of a request's steps.
  *
  * The order is always: route, identify (authn.c), authorise (authn.c), the endpoint's steps, reply,
- * end. Exactly one thing may be pending at a time - a job on the pool or a read of the body - and its
- * completion resumes the driver on the request's loop.
+ * end. Exactly one thing may be pending at a time - a job on the pool or a read of the body - and
+ * its completion resumes the driver on the request's loop.
  *
  * A request can end while its job is on the pool (the client went away). Both the end and the
- * completion run on the loop, so the request simply cuts the tie (`job->req = NULL`) and the completion
- * drops the job. Nothing on a pool thread ever sees the request: that is why jobs have an arena and an
- * identity reference of their own. */
+ * completion run on the loop, so the request simply cuts the tie (`job->req = NULL`) and the
+ * completion drops the job. Nothing on a pool thread ever sees the request: that is why jobs have
+ * an arena and an identity reference of their own. */
 #include "server/req.h"
 
 #include "common/base/clock.h"
@@ -130,7 +130,8 @@ static void body_arrived(void *arg, const ko_http_read_result *result)
         body_ask(body);
         return;
     }
-    if (!result->end) { /* only a body of unknown length gets here: grow, one byte past the maximum */
+    if (!result
+             ->end) { /* only a body of unknown length gets here: grow, one byte past the maximum */
         size_t cap = body->cap * 2 > body->max ? body->max + 1 : body->cap * 2;
         char *data;
 
@@ -272,7 +273,7 @@ ko_step_ret ko_req_fail(ko_req *req, const ko_err *err)
         ko_headers_add(&headers, "Retry-After", KO_STR("2"));
     /* The inner text of our own failures is for the log, not for strangers. */
     return ko_req_problem(req, status, problem,
-                          status == 500   ? "internal error: see the server's log for this request id"
+                          status == 500 ? "internal error: see the server's log for this request id"
                           : status == 507 ? "the registry's storage is full: nothing was stored"
                                           : err->text,
                           status == 500 ? req->id : NULL, &headers);

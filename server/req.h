@@ -29,7 +29,7 @@ typedef struct ko_req {
     ko_route route;
     ko_params query;
     const ko_identity *identity; /* who asks; set before the first step; a reference */
-    unsigned actions;      /* KO_ACTION_ bits on route.repo */
+    unsigned actions;            /* KO_ACTION_ bits on route.repo */
     bool is_head;
     char id[KO_IDS_REQUEST_MAX];
     bool behind_proxy;
@@ -65,11 +65,11 @@ void ko_req_on_gone(ko_req *req, void (*fn)(ko_req *req));
 struct ko_job {
     ko_work work;
     ko_app *app;
-    ko_arena *arena;              /* the job's own; lives until the request ends */
-    const ko_identity *identity;  /* a reference of its own */
+    ko_arena *arena;                      /* the job's own; lives until the request ends */
+    const ko_identity *identity;          /* a reference of its own */
     int (*run)(ko_job *job, ko_err *err); /* pool thread */
-    void (*drop)(ko_job *job);    /* releases what the job owns but its arena; may be NULL */
-    bool soft;                    /* failure does not end the request: the next step looks at rc */
+    void (*drop)(ko_job *job); /* releases what the job owns but its arena; may be NULL */
+    bool soft;                 /* failure does not end the request: the next step looks at rc */
     int rc;
     ko_err err;
     ko_req *req; /* loop thread only; NULL when the request has gone */
@@ -81,8 +81,8 @@ struct ko_job {
     ((type *)(void *)ko_job_new_size(req, sizeof(type), run_fn, drop_fn))
 ko_job *ko_job_new_size(ko_req *req, size_t size, int (*run)(ko_job *job, ko_err *err),
                         void (*drop)(ko_job *job));
-/* Submits; the request resumes when it is done. Takes the job. Returns WAIT, or DONE when the queue is
- * full, which is answered 503. */
+/* Submits; the request resumes when it is done. Takes the job. Returns WAIT, or DONE when the queue
+ * is full, which is answered 503. */
 ko_step_ret ko_req_work(ko_req *req, ko_job *job);
 /* The same for a job that must run because it releases something: never refused. Returns WAIT. */
 ko_step_ret ko_req_work_admitted(ko_req *req, ko_job *job);

@@ -1,7 +1,7 @@
 /* server/route.c: path shapes, and the table of endpoints.
  *
- * A path is cut at its slashes while still percent-encoded, its shape is told by the last components,
- * and only then are the parts decoded: an encoded slash can so never move a border. */
+ * A path is cut at its slashes while still percent-encoded, its shape is told by the last
+ * components, and only then are the parts decoded: an encoded slash can so never move a border. */
 #include "server/route.h"
 
 #include "common/base/buf.h"
@@ -130,10 +130,12 @@ static cut cut_registry_path(ko_str path)
         return (cut){SHAPE_MANIFEST, before2, last};
     if (ko_str_eq(second, KO_STR("referrers")) && before2.len > 0)
         return (cut){SHAPE_REFERRERS, before2, last};
-    if (ko_str_eq(second, KO_STR("uploads")) && ko_str_eq(third, KO_STR("blobs")) && before3.len > 0)
+    if (ko_str_eq(second, KO_STR("uploads")) && ko_str_eq(third, KO_STR("blobs")) &&
+        before3.len > 0)
         return (cut){SHAPE_UPLOAD, before3, last};
     if (ko_str_eq(second, KO_STR("blobs")) && before2.len > 0)
-        return (cut){ko_str_eq(last, KO_STR("uploads")) ? SHAPE_UPLOADS : SHAPE_BLOB, before2, last};
+        return (cut){ko_str_eq(last, KO_STR("uploads")) ? SHAPE_UPLOADS : SHAPE_BLOB, before2,
+                     last};
     if (ko_str_eq(second, KO_STR("tags")) && ko_str_eq(last, KO_STR("list")) && before2.len > 0)
         return (cut){SHAPE_TAGS, before2, last};
     return (cut){SHAPE_REPO, path, {"", 0}};

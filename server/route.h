@@ -1,7 +1,7 @@
 /* server/route.h: from method and path to an endpoint. The rows are in routes.def.
  *
- * Repository names contain slashes and may themselves hold a keyword (`a/manifests`), so the keyword
- * counts that stands last (registry-protocol trap T64). A trailing slash is forgiven.
+ * Repository names contain slashes and may themselves hold a keyword (`a/manifests`), so the
+ * keyword counts that stands last (registry-protocol trap T64). A trailing slash is forgiven.
  *
  * Spec:    OCI Distribution 1.1, "Endpoints".
  * Threads: any. */
@@ -25,8 +25,14 @@ typedef struct {
     ko_step_ret (*fn)(struct ko_req *req);
 } ko_step;
 
-#define KO_STEP(fn) {#fn, fn}
-#define KO_STEPS_END {NULL, NULL}
+#define KO_STEP(fn)                                                                                \
+    {                                                                                              \
+#fn, fn                                                                                    \
+    }
+#define KO_STEPS_END                                                                               \
+    {                                                                                              \
+        NULL, NULL                                                                                 \
+    }
 
 /* What the caller must be allowed to do before the first step runs. */
 typedef enum {

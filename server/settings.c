@@ -86,11 +86,14 @@ static int check_together(const ko_settings *s, ko_err *err)
     (void)ko_options_list(s->opts, KO_CONF_tls_cert, &certs);
     (void)ko_options_list(s->opts, KO_CONF_tls_key, &keys);
     if (!ko_options_is_set(s->opts, KO_CONF_data))
-        return ko_err_set(err, KO_E_INVALID,
-                          "no data directory: give --data DIR, or `data` in the configuration file");
+        return ko_err_set(
+            err, KO_E_INVALID,
+            "no data directory: give --data DIR, or `data` in the configuration file");
     if (certs != keys)
-        return ko_err_set(err, KO_E_INVALID, "tls.cert has %zu files and tls.key has %zu: they go in "
-                          "pairs", certs, keys);
+        return ko_err_set(err, KO_E_INVALID,
+                          "tls.cert has %zu files and tls.key has %zu: they go in "
+                          "pairs",
+                          certs, keys);
     if (certs > 0 && ko_options_bool(s->opts, KO_CONF_plain_http))
         return ko_err_set(err, KO_E_INVALID, "tls.plain_http and tls.cert exclude each other");
     if (s->metrics == KO_METRICS_TOKEN && !s->metrics_token)

@@ -1,5 +1,6 @@
 /* server/settings.h: the settings of kontor-registry as typed values, made from the option table
- * (conf/options.def says what each means). A settings object never changes; a reload makes a new one.
+ * (conf/options.def says what each means). A settings object never changes; a reload makes a new
+ * one.
  *
  * Threads: any. */
 #ifndef KO_SERVER_SETTINGS_H
@@ -19,7 +20,7 @@ typedef enum { KO_METRICS_PUBLIC, KO_METRICS_TOKEN, KO_METRICS_ADDRESS } ko_metr
 
 typedef struct ko_settings {
     ko_arena *arena;
-    ko_options *opts;       /* where strings and lists below live */
+    ko_options *opts; /* where strings and lists below live */
     struct ko_settings *older;
 
     const char *public_url; /* without end slash; NULL: made from each request */
@@ -38,7 +39,7 @@ typedef struct ko_settings {
     int64_t quota_private_repos; /* or KO_META_QUOTA_UNLIMITED */
     int64_t quota_bytes;         /* or KO_META_QUOTA_UNLIMITED */
 
-    uint64_t max_blob_bytes; /* UINT64_MAX: any size */
+    uint64_t max_blob_bytes;  /* UINT64_MAX: any size */
     uint64_t min_chunk_bytes; /* 0: not announced */
     uint64_t upload_idle_s;
     size_t max_manifest_bytes;
@@ -60,7 +61,8 @@ typedef struct ko_settings {
     const ko_proxy_list *metrics_addresses;
 } ko_settings;
 
-/* Takes `opts` (on success). errors INVALID: a combination that cannot work; the text says which. */
+/* Takes `opts` (on success). errors INVALID: a combination that cannot work; the text says which.
+ */
 KO_MUST_USE int ko_settings_new(ko_options *opts, ko_settings **out, ko_err *err);
 ko_settings *ko_settings_free(ko_settings *settings); /* and those that are older */
 KO_DEFINE_AUTOPTR(ko_settings, ko_settings_free);

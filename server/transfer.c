@@ -5,9 +5,9 @@
  *     buffer i:  EMPTY -> FILLING (a read is pending) -> FULL -> WRITING (on the pool) -> EMPTY
  *
  * At most one buffer is FILLING and one WRITING; buffers are written in the order they were filled.
- * When the body has ended - complete, or cut short by the client - and all that arrived is written, a
- * last job finishes (only a complete body) and releases the session. The last write and that job are
- * one trip to the pool, so a small blob costs one. */
+ * When the body has ended - complete, or cut short by the client - and all that arrived is written,
+ * a last job finishes (only a complete body) and releases the session. The last write and that job
+ * are one trip to the pool, so a small blob costs one. */
 #include "server/transfer.h"
 
 #include "common/base/limits.h"
@@ -30,8 +30,8 @@ typedef struct {
     ko_transfer_result *result; /* in req's arena */
     ko_repo_spec repo;
     transfer_buf bufs[2];
-    unsigned fill; /* the buffer to fill next */
-    unsigned drain; /* the buffer to write next */
+    unsigned fill;   /* the buffer to fill next */
+    unsigned drain;  /* the buffer to write next */
     bool body_ended; /* nothing more will be read */
     bool working;    /* the pool has it */
     int rc;          /* of the whole transfer; the first failure stays */

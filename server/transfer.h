@@ -1,8 +1,8 @@
 /* server/transfer.h: a request's body on its way into an upload session.
  *
- * Two buffers: one is filled from the connection while a pool thread hashes and writes the other, so
- * that network and disk overlap and memory stays at 2 * KO_HTTP_BODY_CHUNK whatever the blob's size.
- * Nothing is read while both are full: that is the back-pressure.
+ * Two buffers: one is filled from the connection while a pool thread hashes and writes the other,
+ * so that network and disk overlap and memory stays at 2 * KO_HTTP_BODY_CHUNK whatever the blob's
+ * size. Nothing is read while both are full: that is the back-pressure.
  *
  * The transfer owns the hold on the session from start to end, also when the client goes away: what
  * arrived is written, then the session is released and can be resumed.
@@ -15,9 +15,9 @@
 #include "storage/upload.h"
 
 typedef struct {
-    int rc;                 /* 0: the whole body was received and, if asked, the blob finished */
+    int rc; /* 0: the whole body was received and, if asked, the blob finished */
     ko_err err;
-    uint64_t offset;        /* bytes the session has now */
+    uint64_t offset; /* bytes the session has now */
     char id[KO_IDS_UUID_MAX];
 } ko_transfer_result;
 

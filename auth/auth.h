@@ -132,7 +132,8 @@ bool ko_auth_actions_cached(ko_auth *auth, const ko_identity *id, ko_str repo, k
 KO_MUST_USE int ko_auth_actions(ko_auth *auth, const ko_identity *id, ko_str repo, ko_actions *out,
                                 ko_err *err);
 
-/* May it list the catalog? What the list holds is limited by its rights in any case. */
+/* Do its limits, if it has any, include the catalog? Who may list it at all is the server's
+ * setting, and what the list holds is limited by rights in any case. */
 bool ko_auth_may_catalog(const ko_identity *id);
 
 /* ---- The token service ---- */
@@ -147,7 +148,9 @@ typedef struct {
 
 /* Gives a token with that part of `asked` which the identity has: asking too much is no error (T5).
  * `offline`: a refresh token is wanted; only a password earns one. `client`: what the client calls
- * itself, kept with the refresh token. Pool. errors IO, UNAVAILABLE. */
+ * itself, kept with the refresh token. Pool. errors DENIED: the account is gone or disabled, or the
+ * identity itself came from an access token; TOO_LARGE: so many scopes do not fit in a token; IO.
+ */
 KO_MUST_USE int ko_auth_issue(ko_auth *auth, const ko_identity *id, const ko_scopes *asked,
                               bool offline, ko_str client, ko_arena *arena, ko_issued *out,
                               ko_err *err);

@@ -3,8 +3,8 @@
 A test that uses them calls enter_namespaces() before anything else: the program starts itself again
 inside fresh namespaces, where 192.0.2.10 (TEST-NET-1) is an address of the loopback device. Clients
 trust loopback registries without a certificate; this address they do not, so that certificates are
-really verified. /etc/docker and /etc/containers/certs.d are private to the namespace, so nothing of
-the machine changes."""
+really verified. What is put into /etc/docker and /etc/containers/certs.d exists only in the
+namespace: the machine's own registries and certificates are neither used nor touched."""
 
 import os
 import shutil

@@ -98,6 +98,9 @@ $(O)/%.o: %.c
 	@echo "  CC    $<"
 	$(Q)mkdir -p $(@D) && $(CC) $(KO_CFLAGS) -MMD -MP -c -o $@ $<
 
+# The schema is built into this object by the assembler, which -MMD does not see.
+$(O)/storage/migrate.o: $(wildcard storage/migrations/*.sql)
+
 # ---- Tests -----------------------------------------------------------------------------------
 
 UNIT_SRC := $(sort $(shell find tests/unit -name 'test_*.c' 2>/dev/null))

@@ -16,6 +16,7 @@ typedef struct {
     ko_meta_account_kind kind;
     bool is_admin;
     bool is_disabled;
+    int64_t robot_of; /* robots: the account or group it belongs to; 0: none */
     char password_hash[KO_META_PASSWORD_HASH_MAX]; /* "": no password login */
     int64_t password_version; /* raised with each new password: older refresh tokens end */
     const char *display;      /* "" when unset */
@@ -29,6 +30,7 @@ typedef struct {
     ko_str email;
     ko_str password_hash;
     bool is_admin;
+    int64_t robot_of; /* robots: the account or group it belongs to, with which it goes; 0: none */
     ko_meta_visibility default_visibility;
     int64_t at_s;
 } ko_meta_account_spec;
@@ -59,8 +61,8 @@ KO_MUST_USE int ko_meta_account_set_flags(ko_meta_tx *tx, int64_t id, bool is_ad
 KO_MUST_USE int ko_meta_account_set_profile(ko_meta_tx *tx, int64_t id, ko_str display,
                                             ko_str email, ko_err *err);
 
-/* Removes the account, its secrets, memberships and grants; with `force` its repositories too.
- * errors NOT_FOUND; CONFLICT: it still owns repositories and `force` is not given. */
+/* Removes the account, its robots, secrets, memberships and grants; with `force` its repositories
+ * too. errors NOT_FOUND; CONFLICT: it still owns repositories and `force` is not given. */
 KO_MUST_USE int ko_meta_account_remove(ko_meta_tx *tx, int64_t id, bool force, int64_t at_s,
                                        ko_err *err);
 

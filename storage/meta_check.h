@@ -11,7 +11,7 @@
 typedef void ko_meta_check_report(void *arg, const char *problem);
 
 /* Structure (the database's own check, foreign keys), tags without a manifest, manifests whose
- * bytes do not have their digest, blobs and children that manifests need but that are not there,
+ * bytes do not have their digest, blobs that manifests need but that are not there,
  * links to condemned blobs, wrong byte counts. *problems counts them; finding some is success. */
 KO_MUST_USE int ko_meta_check(ko_meta_tx *tx, ko_meta_check_report *report, void *arg,
                               uint64_t *problems, ko_err *err);

@@ -31,6 +31,7 @@ typedef struct {
     int64_t repo_id; /* 0 for BLOB */
     ko_digest digest;
     int64_t due_at_s;
+    int64_t since_s; /* when it was queued last */
 } ko_meta_gc_item;
 
 /* What is due, the oldest first, at most `limit`. Nothing is taken out: the review does that. */

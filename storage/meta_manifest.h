@@ -1,7 +1,7 @@
 /* storage/meta_manifest.h: manifests and indexes with their bytes, and what they point to.
  *
  * Edges (manifest -> blob, index -> manifest) are kept by digest: a target need not exist (foreign
- * layers, BuildKit caches). A subject is a column, found from the other side by the referrers list.
+ * layers). A subject is a column, found from the other side by the referrers list.
  *
  * Spec:    OCI Distribution 1.1 "Pushing Manifests", "Pushing Manifests with Subject", "Listing
  *          Referrers", "Deleting Manifests".
@@ -32,8 +32,10 @@ typedef struct {
     const ko_digest *subject; /* or NULL */
     const ko_digest *config;  /* or NULL */
     ko_str bytes;
-    const ko_digest *blobs; /* config and layers, duplicates allowed */
+    const ko_digest *blobs; /* config and layers; duplicates are allowed in all three */
     size_t blob_count;
+    const ko_digest *foreign; /* layers to be had elsewhere: kept when they are here, not missed */
+    size_t foreign_count;
     const ko_digest *children; /* of an index */
     size_t child_count;
 } ko_meta_manifest_spec;

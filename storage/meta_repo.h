@@ -54,6 +54,10 @@ KO_MUST_USE int ko_meta_repo_description(ko_meta_tx *tx, int64_t repo_id, ko_are
 KO_MUST_USE int ko_meta_repo_add_pulls(ko_meta_tx *tx, int64_t repo_id, uint64_t pulls,
                                        ko_err *err);
 
+/* Sets or takes away an account's star; doing it twice is success. */
+KO_MUST_USE int ko_meta_repo_set_star(ko_meta_tx *tx, const ko_meta_repo *repo, int64_t account_id,
+                                      bool starred, ko_err *err);
+
 /* What the caller may pull: public ones, own ones, those of the caller's groups, those granted;
  * for an administrator all. In byte order of names, after `after`, beginning with `prefix` ("" for
  * every one), at most `limit`. The cost does not grow with what the caller may not see. */

@@ -577,6 +577,22 @@ static fs_store *store_blank(ko_blob_sync sync)
     return store;
 }
 
+/* Makes all directories of the common algorithm at the first start, which costs one flush instead
+ * of one for each as it is first needed. The last one stands for all: it is made last. */
+static int make_prefixes(const fs_store *store, ko_hash_alg alg, ko_err *err)
+{
+    char name[3] = "ff";
+
+    if (faccessat(store->alg_fd[alg], name, F_OK, 0) == 0)
+        return 0;
+    for (unsigned prefix = 0; prefix < PREFIXES; prefix++) {
+        (void)snprintf(name, sizeof(name), "%02x", prefix & 0xff);
+        if (mkdirat(store->alg_fd[alg], name, 0700) < 0 && errno != EEXIST)
+            return ko_err_sys(err, "make directory %s", name);
+    }
+    return store->sync == KO_SYNC_ALWAYS ? ko_fd_sync(store->alg_fd[alg], err) : 0;
+}
+
 static int store_layout(fs_store *store, const char *dir, ko_err *err)
 {
     store->root_fd = ko_fd_open_dir(AT_FDCWD, dir, 0700, err);
@@ -589,7 +605,7 @@ static int store_layout(fs_store *store, const char *dir, ko_err *err)
         if (open_subdir(store, store->blobs_fd, ko_digest_alg_name((ko_hash_alg)alg),
                         &store->alg_fd[alg], err) < 0)
             return -1;
-    return 0;
+    return make_prefixes(store, KO_HASH_SHA256, err);
 }
 
 int ko_blob_fs_new(const char *dir, ko_blob_sync sync, ko_blob_store **out, ko_err *err)

@@ -44,7 +44,8 @@ typedef struct {
 KO_MUST_USE int ko_gc_run_once(ko_meta *meta, ko_blob_store *store, const ko_gc_options *options,
                                int64_t now_s, ko_gc_stats *stats, ko_err *err);
 
-/* What there is to do, and what could be freed if every lease ended now; changes nothing. */
+/* What there is to do, and what could go at `now_s`, which may lie in the future to learn what
+ * leases hold back. Changes nothing. */
 typedef struct {
     ko_meta_gc_stats queue;
     ko_meta_gc_estimate estimate;

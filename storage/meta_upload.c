@@ -40,6 +40,16 @@ int ko_meta_upload_find(ko_meta_tx *tx, ko_str id, ko_str repo, ko_meta_upload *
     return 0;
 }
 
+int ko_meta_upload_exists(ko_meta_tx *tx, ko_str id, bool *out, ko_err *err)
+{
+    int64_t number = 0;
+
+    if (ko_meta_number(tx, KO_Q_upload_exists, KO_ARGS(KO_TEXT(id)), &number, err) < 0)
+        return -1;
+    *out = number > 0;
+    return 0;
+}
+
 int ko_meta_upload_touch(ko_meta_tx *tx, ko_str id, int64_t at_s, ko_err *err)
 {
     return ko_meta_run_one(tx, KO_Q_upload_touch, KO_ARGS(KO_TEXT(id), KO_INT(at_s)), "upload",

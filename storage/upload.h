@@ -96,8 +96,8 @@ KO_MUST_USE int ko_upload_append(ko_upload *upload, const void *bytes, size_t le
  * also    runs first in that same transaction, for instance to make the repository or to check a
  *         quota; may be NULL. It may run more than once.
  * errors  DIGEST_MISMATCH: the session is gone (spec "Pushing blobs", 400 DIGEST_INVALID); any
- *         other: the session is as before and finish may be tried again: NO_SPACE, UNAVAILABLE, IO,
- *         NOT_FOUND (no such repository), those of `also`. */
+ *         other: the session is as before, but takes no more bytes, and finish may be tried again:
+ *         NO_SPACE, UNAVAILABLE, IO, NOT_FOUND (no such repository), those of `also`. */
 KO_MUST_USE int ko_upload_finish(ko_upload *upload, const ko_digest *digest, ko_meta_fn *also,
                                  void *also_arg, ko_err *err);
 

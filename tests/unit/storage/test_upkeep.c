@@ -1,0 +1,148 @@
+/* The upkeep thread: it does its chores by itself, when kicked, and stops at once. */
+#include "storage/upkeep.h"
+
+#include <poll.h>
+
+#include "tests/unit/storage/bed.h"
+
+#define HOUR_MS (3600 * 1000)
+
+static ko_upkeep *start(bed *b, ko_upkeep_options options)
+{
+    ko_upkeep *upkeep = NULL;
+
+    options.meta = b->meta;
+    options.store = b->store;
+    options.uploads = b->uploads;
+    assert_int_equal(ko_upkeep_start(&options, &upkeep, NULL), 0);
+    return upkeep;
+}
+
+typedef bool condition(const ko_upkeep_stats *totals);
+
+static bool has_collected(const ko_upkeep_stats *totals)
+{
+    return totals->gc_runs > 0;
+}
+
+static bool has_scrubbed(const ko_upkeep_stats *totals)
+{
+    return totals->scrub_passes > 0;
+}
+
+static bool has_reaped(const ko_upkeep_stats *totals)
+{
+    return totals->sessions_reaped > 0;
+}
+
+static bool has_restored(const ko_upkeep_stats *totals)
+{
+    return totals->gc.restored > 0;
+}
+
+/* Looks every millisecond, for up to ten seconds. */
+static bool comes_true(ko_upkeep *upkeep, condition *met)
+{
+    ko_upkeep_stats totals;
+
+    for (int i = 0; i < 10000; i++) {
+        ko_upkeep_totals(upkeep, &totals);
+        if (met(&totals))
+            return true;
+        (void)poll(NULL, 0, 1);
+    }
+    return false;
+}
+
+static void it_stops_at_once_with_long_intervals(void **state)
+{
+    uint64_t before = ko_clock_mono_ms();
+
+    ko_upkeep_free(start(*state, (ko_upkeep_options){.gc_interval_ms = HOUR_MS,
+                                                     .reap_interval_ms = HOUR_MS,
+                                                     .scrub_interval_ms = HOUR_MS}));
+    ko_upkeep_free(start(*state, (ko_upkeep_options){0}));
+    assert_true(ko_clock_mono_ms() - before < 5000);
+}
+
+static void a_kick_collects_without_waiting(void **state)
+{
+    ko_autoptr(ko_upkeep) upkeep = start(*state, (ko_upkeep_options){.gc_interval_ms = HOUR_MS});
+
+    ko_upkeep_kick(upkeep);
+    assert_true(comes_true(upkeep, has_collected));
+}
+
+static void a_kick_works_also_when_collection_has_no_interval(void **state)
+{
+    ko_autoptr(ko_upkeep) upkeep = start(*state, (ko_upkeep_options){0});
+
+    ko_upkeep_kick(upkeep);
+    assert_true(comes_true(upkeep, has_collected));
+}
+
+static void chores_run_at_their_intervals(void **state)
+{
+    bed *b = *state;
+    ko_upload *up = NULL;
+
+    bed_now_s += 1000; /* of the uploads: the session looks idle to them at once */
+    assert_int_equal(ko_upload_begin(b->uploads, KO_STR("lab/a"), 0, KO_HASH_SHA256,
+                                     KO_UPLOAD_RESUMABLE, &up, NULL),
+                     0);
+    ko_upload_release(up);
+    bed_now_s += 1000;
+    ko_autoptr(ko_upkeep) upkeep = start(b, (ko_upkeep_options){.gc_interval_ms = 1,
+                                                                .reap_interval_ms = 1,
+                                                                .upload_idle_s = 10,
+                                                                .scrub_interval_ms = 1});
+    bed_push(b, "lab/a", "read me");
+    assert_true(comes_true(upkeep, has_collected));
+    assert_true(comes_true(upkeep, has_scrubbed));
+    assert_true(comes_true(upkeep, has_reaped));
+}
+
+static void collection_goes_on_while_a_slow_scrub_is_under_way(void **state)
+{
+    bed *b = *state;
+    char text[24];
+
+    for (int i = 0; i < 20; i++) {
+        (void)snprintf(text, sizeof(text), "blob %d", i);
+        bed_push(b, "lab/a", text);
+    }
+    ko_autoptr(ko_upkeep) upkeep =
+        start(b, (ko_upkeep_options){.gc_interval_ms = 50,
+                                     .scrub_interval_ms = 1,
+                                     .scrub_bytes_per_s = 60}); /* two seconds in all */
+    assert_true(comes_true(upkeep, has_collected));
+    ko_upkeep_stats totals;
+    ko_upkeep_totals(upkeep, &totals);
+    assert_int_equal(totals.scrub_passes, 0);
+}
+
+static void it_begins_by_putting_the_quarantine_in_order(void **state)
+{
+    bed *b = *state;
+    ko_digest d = bed_push(b, "lab/a", "wanted");
+
+    assert_int_equal(ko_blob_quarantine(b->store, &d, NULL), 0);
+    ko_autoptr(ko_upkeep) upkeep = start(b, (ko_upkeep_options){0});
+    assert_true(comes_true(upkeep, has_restored));
+    assert_true(bed_stored(b, &d));
+}
+
+#define MEMORY(test) cmocka_unit_test_setup_teardown(test, bed_setup_memory, bed_teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        MEMORY(it_stops_at_once_with_long_intervals),
+        MEMORY(a_kick_collects_without_waiting),
+        MEMORY(a_kick_works_also_when_collection_has_no_interval),
+        MEMORY(chores_run_at_their_intervals),
+        MEMORY(collection_goes_on_while_a_slow_scrub_is_under_way),
+        MEMORY(it_begins_by_putting_the_quarantine_in_order),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

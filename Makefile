@@ -161,6 +161,17 @@ test: ## install what is missing, then run every test and the lint
 	$(Q)deploy/deps build test clients
 	$(Q)tests/run-all
 
+# ---- Benchmark -------------------------------------------------------------------------------
+
+$(O)/bench/load: $(O)/bench/load.o $(O)/bench/wire.o $(O)/libkontor.a
+	@echo "  LD    $@"
+	$(Q)$(CC) $(KO_LDFLAGS) -o $@ $^ $(PKG_LIBS)
+
+.PHONY: bench
+bench: all $(O)/bench/load ## compare with other servers, write docs/performance.md; BENCH='--quick'
+	$(Q)deploy/deps build bench
+	$(Q)bench/run --bin $(O)/bin --load $(O)/bench/load $(BENCH)
+
 .PHONY: clean
 clean: ## remove everything built
 	rm -rf build

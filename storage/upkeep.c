@@ -5,12 +5,12 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <signal.h>
 #include <time.h>
 
 #include "common/base/clock.h"
 
 #define ORPHAN_AGE_S (24 * 3600) /* staged bytes without a session are left alone so long */
-#define SWEEP_MS     (60 * 1000) /* idle upload handles are looked at this often */
 #define NEVER        UINT64_MAX
 
 typedef struct {
@@ -20,7 +20,7 @@ typedef struct {
     int (*run)(ko_upkeep *upkeep, ko_err *err);
 } chore;
 
-enum { SWEEP, GC, REAP, SCRUB, CHORES }; /* SCRUB is the last: see scrub_pause() */
+enum { GC, REAP, SCRUB, CHORES }; /* SCRUB is the last: see scrub_pause() */
 
 struct ko_upkeep {
     ko_upkeep_options options;
@@ -128,13 +128,6 @@ static bool scrub_pause(void *arg, uint64_t bytes)
     return wait_until(upkeep, due_ms, false);
 }
 
-static int run_sweep(ko_upkeep *upkeep, ko_err *err)
-{
-    (void)err; /* nothing can fail */
-    ko_uploads_sweep(upkeep->options.uploads);
-    return 0;
-}
-
 static int run_gc(ko_upkeep *upkeep, ko_err *err)
 {
     const ko_upkeep_options *o = &upkeep->options;
@@ -234,9 +227,10 @@ int ko_upkeep_start(const ko_upkeep_options *options, ko_upkeep **out, ko_err *e
 {
     ko_upkeep *upkeep = ko_new(ko_upkeep);
     pthread_condattr_t attr;
+    sigset_t all;
+    sigset_t before;
 
     upkeep->options = *options;
-    set_chore(upkeep, SWEEP, "sweep", SWEEP_MS, run_sweep);
     set_chore(upkeep, GC, "gc", options->gc_interval_ms, run_gc);
     set_chore(upkeep, REAP, "reap", options->reap_interval_ms, run_reap);
     set_chore(upkeep, SCRUB, "scrub", options->scrub_interval_ms, run_scrub);
@@ -245,13 +239,17 @@ int ko_upkeep_start(const ko_upkeep_options *options, ko_upkeep **out, ko_err *e
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC); /* as ko_clock_mono_ms() */
     pthread_cond_init(&upkeep->wake, &attr);
     pthread_condattr_destroy(&attr);
+    (void)sigfillset(&all);
+    (void)pthread_sigmask(SIG_SETMASK, &all, &before); /* signals are for the program's loops */
     int rc = pthread_create(&upkeep->thread, NULL, upkeep_main, upkeep);
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (rc != 0) {
         pthread_cond_destroy(&upkeep->wake);
         pthread_mutex_destroy(&upkeep->lock);
         free(upkeep);
         return ko_err_set(err, KO_E_UNAVAILABLE, "start the upkeep thread: error %d", rc);
     }
+    (void)pthread_setname_np(upkeep->thread, "upkeep"); /* for people who look at threads */
     *out = upkeep;
     return 0;
 }

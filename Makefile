@@ -168,9 +168,16 @@ $(O)/bench/load: $(O)/bench/load.o $(O)/bench/wire.o $(O)/libkontor.a
 	$(Q)$(CC) $(KO_LDFLAGS) -o $@ $^ $(PKG_LIBS)
 
 .PHONY: bench
-bench: all $(O)/bench/load ## compare with other servers, write docs/performance.md; BENCH='--quick'
+bench: ## compare with other servers, write docs/performance.md; BENCH='--quick'
 	$(Q)deploy/deps build bench
+	$(Q)$(MAKE) --no-print-directory all $(O)/bench/load
 	$(Q)bench/run --bin $(O)/bin --load $(O)/bench/load $(BENCH)
+
+.PHONY: run
+run: ## install what is missing, build, start a registry and walk once through its use
+	$(Q)deploy/deps build
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)deploy/run
 
 .PHONY: clean
 clean: ## remove everything built

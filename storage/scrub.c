@@ -9,12 +9,14 @@
  * before anything is concluded. */
 #include "storage/scrub.h"
 
+#include "common/base/clock.h"
 #include "storage/meta_blob.h"
 #include "storage/meta_key.h"
 
 #define PAGE     64
 #define CHUNK    (256 * KO_KIB)
-#define POSITION "scrub.after_id"
+#define POSITION "scrub.after_id" /* 0: between two passes */
+#define ENDED_AT "scrub.ended_at_s"
 
 typedef struct {
     ko_meta *meta;
@@ -144,30 +146,72 @@ static int list_page(ko_meta_tx *tx, void *arg, ko_err *err)
     return ko_meta_blob_list(tx, p->after_id, PAGE, p->arena, &p->blobs, &p->count, err);
 }
 
-static int load_position(ko_meta_tx *tx, void *arg, ko_err *err)
+/* A setting of ours: a number, 0 when it was never set. */
+static int load_number(ko_meta_tx *tx, ko_str name, ko_arena *arena, int64_t *out, ko_err *err)
 {
-    pass *p = arg;
     ko_err local = KO_ERR_INIT;
     uint64_t value = 0;
     ko_str text;
 
-    if (ko_meta_setting_get(tx, KO_STR(POSITION), p->arena, &text, &local) < 0) {
+    if (ko_meta_setting_get(tx, name, arena, &text, &local) < 0) {
         if (local.code != KO_E_NOT_FOUND)
             return ko_err_set(err, local.code, "%s", local.text);
     } else if (ko_parse_u64(text, INT64_MAX, &value, err) < 0) {
-        return ko_err_ctx(err, "setting " POSITION);
+        return ko_err_ctx(err, "setting " KO_STR_FMT, KO_STR_ARG(name));
     }
-    p->after_id = (int64_t)value;
+    *out = (int64_t)value;
     return 0;
+}
+
+static int save_number(ko_meta_tx *tx, ko_str name, int64_t value, ko_err *err)
+{
+    char text[24];
+
+    (void)snprintf(text, sizeof(text), "%lld", (long long)value); /* fits: 20 digits at most */
+    return ko_meta_setting_set(tx, name, ko_str_of(text), err);
+}
+
+static int load_position(ko_meta_tx *tx, void *arg, ko_err *err)
+{
+    pass *p = arg;
+
+    return load_number(tx, KO_STR(POSITION), p->arena, &p->after_id, err);
 }
 
 static int save_position(ko_meta_tx *tx, void *arg, ko_err *err)
 {
     const pass *p = arg;
-    char text[24];
 
-    (void)snprintf(text, sizeof(text), "%lld", (long long)p->after_id);
-    return ko_meta_setting_set(tx, KO_STR(POSITION), ko_str_of(text), err);
+    if (p->after_id == 0 && !p->stop &&
+        save_number(tx, KO_STR(ENDED_AT), ko_clock_wall_s(), err) < 0)
+        return -1;
+    return save_number(tx, KO_STR(POSITION), p->after_id, err);
+}
+
+typedef struct {
+    int64_t ended_at_s;
+    int64_t after_id;
+} last_pass;
+
+static int load_last(ko_meta_tx *tx, void *arg, ko_err *err)
+{
+    ko_autoptr(ko_arena) arena = ko_arena_new();
+    last_pass *last = arg;
+
+    if (load_number(tx, KO_STR(ENDED_AT), arena, &last->ended_at_s, err) < 0)
+        return -1;
+    return load_number(tx, KO_STR(POSITION), arena, &last->after_id, err);
+}
+
+int ko_scrub_last(ko_meta *meta, int64_t *ended_at_s, bool *under_way, ko_err *err)
+{
+    last_pass last = {0};
+
+    if (ko_meta_read(meta, load_last, &last, err) < 0)
+        return -1;
+    *ended_at_s = last.ended_at_s;
+    *under_way = last.after_id > 0;
+    return 0;
 }
 
 static int scrub_page(pass *p, ko_err *err)

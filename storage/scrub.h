@@ -39,4 +39,7 @@ typedef struct {
 KO_MUST_USE int ko_scrub_run(ko_meta *meta, ko_blob_store *store, const ko_scrub_options *options,
                              ko_scrub_stats *stats, bool *done, ko_err *err);
 
+/* When the last resumed pass came to its end (0: none has), and whether another was begun since. */
+KO_MUST_USE int ko_scrub_last(ko_meta *meta, int64_t *ended_at_s, bool *under_way, ko_err *err);
+
 #endif

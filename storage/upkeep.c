@@ -202,11 +202,31 @@ static void recover(ko_upkeep *upkeep)
     pthread_mutex_unlock(&upkeep->lock);
 }
 
+/* A pass is due an interval after the end of the last one, whichever process ran that; one that a
+ * stop broke off goes on at once. */
+static void plan_scrub(ko_upkeep *upkeep)
+{
+    chore *c = &upkeep->chores[SCRUB];
+    int64_t ended_at_s = 0;
+    bool under_way = false;
+    ko_err err = KO_ERR_INIT;
+
+    if (c->interval_ms == 0)
+        return;
+    if (ko_scrub_last(upkeep->options.meta, &ended_at_s, &under_way, &err) < 0) {
+        report(upkeep, c->name, &err);
+        return;
+    }
+    int64_t rest_ms = (ended_at_s - ko_clock_wall_s()) * 1000 + (int64_t)c->interval_ms;
+    c->due_ms = ko_clock_mono_ms() + (under_way || rest_ms < 0 ? 0 : (uint64_t)rest_ms);
+}
+
 static void *upkeep_main(void *arg)
 {
     ko_upkeep *upkeep = arg;
 
     recover(upkeep);
+    plan_scrub(upkeep);
     while (!wait_until(upkeep, next_chore(upkeep, CHORES)->due_ms, true))
         (void)run_due(upkeep, CHORES); /* false: a kick came, and waits for its turn */
     return NULL;

@@ -121,7 +121,12 @@ static void a_pass_goes_on_where_it_stopped(void **state)
     char text[24];
     uint64_t blobs = 0;
     int passes = 0;
+    int64_t ended_at_s = -1;
+    bool under_way = true;
 
+    assert_int_equal(ko_scrub_last(b->meta, &ended_at_s, &under_way, NULL), 0);
+    assert_int_equal(ended_at_s, 0);
+    assert_false(under_way);
     for (int i = 0; i < 9; i++) {
         (void)snprintf(text, sizeof(text), "blob %d", i);
         bed_push(b, "lab/a", text);
@@ -130,8 +135,12 @@ static void a_pass_goes_on_where_it_stopped(void **state)
         budget = 4; /* the blob at which it stops is read again */
         blobs += scrub(b, &options, &done).blobs;
         assert_true(++passes < 10);
+        assert_int_equal(ko_scrub_last(b->meta, &ended_at_s, &under_way, NULL), 0);
+        assert_int_equal(under_way, !done);
     }
     assert_int_equal(passes, 3);
+    assert_int_equal(ko_scrub_last(b->meta, &ended_at_s, &under_way, NULL), 0);
+    assert_true(ended_at_s > 0 && !under_way);
     assert_int_equal(blobs, 9 + 2);
     budget = 100;
     assert_int_equal(scrub(b, &options, &done).blobs, 9); /* and from the beginning */

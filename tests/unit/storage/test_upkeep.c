@@ -121,6 +121,26 @@ static void collection_goes_on_while_a_slow_scrub_is_under_way(void **state)
     assert_int_equal(totals.scrub_passes, 0);
 }
 
+static bool nothing_scrubbed(const ko_upkeep_stats *totals)
+{
+    return totals->scrub_passes == 0;
+}
+
+static void the_time_of_the_last_scrub_outlives_the_thread(void **state)
+{
+    bed *b = *state;
+    const ko_upkeep_options daily = {.scrub_interval_ms = 24ULL * HOUR_MS};
+
+    bed_push(b, "lab/a", "read me");
+    ko_autoptr(ko_upkeep) first = start(b, daily); /* never done before: due at once */
+    assert_true(comes_true(first, has_scrubbed));
+    first = ko_upkeep_free(first);
+    ko_autoptr(ko_upkeep) second = start(b, daily);
+    ko_upkeep_kick(second); /* what is due goes first, so after a collection it had its chance */
+    assert_true(comes_true(second, has_collected));
+    assert_true(comes_true(second, nothing_scrubbed));
+}
+
 static void it_begins_by_putting_the_quarantine_in_order(void **state)
 {
     bed *b = *state;
@@ -142,6 +162,7 @@ int main(void)
         MEMORY(a_kick_works_also_when_collection_has_no_interval),
         MEMORY(chores_run_at_their_intervals),
         MEMORY(collection_goes_on_while_a_slow_scrub_is_under_way),
+        MEMORY(the_time_of_the_last_scrub_outlives_the_thread),
         MEMORY(it_begins_by_putting_the_quarantine_in_order),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -245,12 +245,13 @@ static void fill_body(const ko_wire_body *body, uint64_t offset, char *into, siz
 {
     uint64_t tail_at = body->tail ? body->size - KO_WIRE_TAIL : body->size;
 
+    KO_ASSERT(body->block);
     for (size_t done = 0; done < len;) {
         uint64_t at = offset + done;
         size_t n = len - done;
         const char *from;
 
-        if (at >= tail_at) {
+        if (body->tail && at >= tail_at) {
             from = body->tail + (at - tail_at);
         } else {
             size_t in_block = (size_t)(at % body->block_len);
@@ -377,7 +378,7 @@ static int skip_bytes(ko_wire *wire, uint64_t count, ko_err *err)
     wire->pos += used;
     while (left > 0) {
         size_t cap = left < step_bytes(wire) ? (size_t)left : step_bytes(wire);
-        size_t got;
+        size_t got = 0;
 
         wire->pos = wire->len = 0;
         if (receive(wire, wire->in, cap, &got, err) < 0)

@@ -35,9 +35,9 @@ KO_DEFINE_AUTOPTR(ko_pool, ko_pool_free);
  */
 KO_MUST_USE int ko_pool_submit(ko_pool *pool, ko_loop *loop, ko_work *work, ko_err *err);
 
-/* The same for a further step of something that was admitted before and must not be dropped half done
- * (writing what was received, releasing a hold): neither the bound nor a beginning shutdown refuses
- * it. Only while the pool exists. */
+/* The same for a further step of something that was admitted before and must not be dropped half
+ * done (writing what was received, releasing a hold): neither the bound nor a beginning shutdown
+ * refuses it. Only while the pool exists. */
 void ko_pool_continue(ko_pool *pool, ko_loop *loop, ko_work *work);
 
 /* Jobs waiting and running now (for /metrics). */

@@ -143,6 +143,30 @@ static void a_full_queue_is_unavailable_and_counted(void **state)
     bench_done(&b);
 }
 
+static void a_job_that_goes_on_is_taken_by_a_full_queue(void **state)
+{
+    (void)state;
+    bench b;
+    size_t waiting, running;
+
+    bench_init(&b, 1, 1);
+    (void)pthread_mutex_lock(&b.gate);
+    assert_int_equal(submit(&b, 0, run_gated), 0);
+    do /* until the thread has taken the first */
+        ko_pool_stats(b.pool, &waiting, &running);
+    while (running == 0);
+    assert_int_equal(submit(&b, 1, run_gated), 0);
+    assert_int_equal(submit(&b, 2, run_gated), -1);
+    job *j = ko_new(job);
+    *j = (job){.work = {.run = run_gated, .done = done_count}, .b = &b, .number = 2};
+    ko_pool_continue(b.pool, b.loop, &j->work);
+    (void)pthread_mutex_unlock(&b.gate);
+    b.stop_at = 3;
+    ko_loop_run(b.loop);
+    assert_true(b.in_order);
+    bench_done(&b);
+}
+
 static void freeing_the_pool_finishes_what_is_queued(void **state)
 {
     (void)state;
@@ -238,6 +262,7 @@ int main(void)
         cmocka_unit_test(every_job_runs_and_is_done_on_the_loop),
         cmocka_unit_test(one_thread_keeps_the_order),
         cmocka_unit_test(a_full_queue_is_unavailable_and_counted),
+        cmocka_unit_test(a_job_that_goes_on_is_taken_by_a_full_queue),
         cmocka_unit_test(freeing_the_pool_finishes_what_is_queued),
         cmocka_unit_test(a_job_may_be_submitted_again_from_its_done),
         cmocka_unit_test(threads_are_named_and_have_signals_blocked),

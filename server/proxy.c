@@ -92,30 +92,53 @@ bool ko_proxy_list_has(const ko_proxy_list *list, const char *address)
     return false;
 }
 
-/* Walks X-Forwarded-For from the right: the first address that is not a trusted proxy is the
- * client. What stands further left was written by the client itself. */
-void ko_proxy_resolve(ko_req *req)
+/* All X-Forwarded-For fields as the one list that they are (RFC 9110 section 5.3): a proxy may add
+ * a field of its own behind the client's. */
+static ko_str forwarded_list(const ko_headers *headers, ko_arena *arena)
 {
-    const ko_proxy_list *trusted = req->settings->trusted_proxies;
+    ko_str list = KO_STR(""), value;
+    size_t iter = 0;
+
+    while (ko_headers_next(headers, "X-Forwarded-For", &iter, &value))
+        list = list.len == 0 ? value
+                             : ko_str_of(ko_arena_printf(arena, KO_STR_FMT "," KO_STR_FMT,
+                                                         KO_STR_ARG(list), KO_STR_ARG(value)));
+    return list;
+}
+
+/* Walks the list from the right: the first address that is not a trusted proxy is the client. What
+ * stands further left was written by the client itself. */
+const char *ko_proxy_client(const ko_proxy_list *trusted, const char *peer,
+                            const ko_headers *headers, ko_arena *arena)
+{
     ko_str forwarded;
 
-    req->peer = ko_http_peer(req->x);
-    req->behind_proxy = ko_proxy_list_has(trusted, req->peer);
-    if (!req->behind_proxy || !ko_headers_get(&req->head->headers, "X-Forwarded-For", &forwarded))
-        return;
-    while (forwarded.len > 0 && ko_proxy_list_has(trusted, req->peer)) {
+    if (!ko_proxy_list_has(trusted, peer))
+        return peer;
+    forwarded = forwarded_list(headers, arena);
+    while (forwarded.len > 0 && ko_proxy_list_has(trusted, peer)) {
         size_t comma = ko_str_rfind_char(forwarded, ',');
         ko_str last =
             ko_str_trim(ko_str_slice(forwarded, comma == SIZE_MAX ? 0 : comma + 1, forwarded.len));
-        const char *address = ko_arena_strndup(req->arena, last.ptr, last.len);
+        const char *address = ko_arena_strndup(arena, last.ptr, last.len);
         uint8_t bytes[16];
         bool is_v4;
 
         if (!parse_address(address, bytes, &is_v4))
-            return;
-        req->peer = address;
+            break;
+        peer = address;
         forwarded.len = comma == SIZE_MAX ? 0 : comma;
     }
+    return peer;
+}
+
+void ko_proxy_resolve(ko_req *req)
+{
+    const ko_proxy_list *trusted = req->settings->trusted_proxies;
+    const char *peer = ko_http_peer(req->x);
+
+    req->behind_proxy = ko_proxy_list_has(trusted, peer);
+    req->peer = ko_proxy_client(trusted, peer, &req->head->headers, req->arena);
 }
 
 const char *ko_proxy_base_url(ko_req *req)

@@ -9,6 +9,7 @@
 
 #include "common/base/arena.h"
 #include "common/base/str.h"
+#include "common/http/header.h"
 
 struct ko_req;
 
@@ -20,6 +21,11 @@ typedef struct ko_proxy_list ko_proxy_list;
 KO_MUST_USE int ko_proxy_list_parse(const char *const *networks, size_t count, ko_arena *arena,
                                     const ko_proxy_list **out, ko_err *err);
 bool ko_proxy_list_has(const ko_proxy_list *list, const char *address);
+
+/* The client's address: the connection's peer or, when that is trusted, whom X-Forwarded-For names.
+ * The peer itself or text in the arena. */
+const char *ko_proxy_client(const ko_proxy_list *trusted, const char *peer,
+                            const ko_headers *headers, ko_arena *arena);
 
 /* Sets req->peer: the connection's peer or, behind trusted proxies, the client they name. */
 void ko_proxy_resolve(struct ko_req *req);

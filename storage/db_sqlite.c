@@ -116,7 +116,7 @@ static int prepare(connection *db, ko_query query, ko_err *err)
     st->base.db = &db->base;
     st->query = query;
     for (int i = 0; i < MAX_PARAMS; i++) {
-        char name[8];
+        char name[16];
 
         (void)snprintf(name, sizeof(name), "$%d", i + 1);
         st->param_index[i] = sqlite3_bind_parameter_index(st->stmt, name);

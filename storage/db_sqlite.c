@@ -8,11 +8,11 @@
  *
  * Not used: memory-mapped reads (a file cut short by a full disk would end the program with SIGBUS,
  * and resident memory would be anybody's guess); the shared cache (its locks are per table). */
-#include <fcntl.h>
+#include <errno.h>
 #include <pthread.h>
 #include <sqlite3.h>
+#include <sys/stat.h>
 
-#include "common/base/fd.h"
 #include "storage/db.h"
 
 #define BUSY_TIMEOUT_MS 10000 /* another process (the command line tool) is writing */
@@ -350,12 +350,17 @@ static const ko_db_ops sqlite_ops = {
 };
 
 /* Makes the file before SQLite does, because it holds password hashes and keys: SQLite gives the
- * log the same mode (and, run by root, the same owner) as the database. */
+ * log the same mode (and, run by root, the same owner) as the database.
+ *
+ * By mknod, never by open: closing any descriptor of the file would drop this process's POSIX locks
+ * on it, and with them the only thing that keeps another process (the command line tool) from
+ * taking itself for the last user and deleting the log under us
+ * (sqlite.org/howtocorrupt.html, 2.2). */
 static int make_file(const char *path, ko_err *err)
 {
-    ko_autofd fd = ko_fd_openat(AT_FDCWD, path, O_RDWR | O_CREAT | O_NOFOLLOW, 0600, err);
-
-    return fd < 0 ? -1 : 0;
+    if (mknod(path, S_IFREG | 0600, 0) < 0 && errno != EEXIST)
+        return ko_err_sys(err, "make %s", path);
+    return 0;
 }
 
 static int configure(connection *db, ko_err *err)
@@ -385,7 +390,7 @@ static void set_up(void)
 int ko_db_sqlite_open(const char *path, ko_db **out, ko_err *err)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
-    const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
+    const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOFOLLOW | SQLITE_OPEN_NOMUTEX;
 
     (void)pthread_once(&once, set_up);
     if (path && make_file(path, err) < 0)

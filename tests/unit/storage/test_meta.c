@@ -281,6 +281,48 @@ static void nothing_acknowledged_is_lost_by_kill(void **state)
     }
 }
 
+/* The child was forked before this process knew the database: SQLite must not be used across fork.
+ */
+static void use_once_told(const char *dir, int fd)
+{
+    ko_meta *meta = NULL;
+    char name[] = "from another process", go;
+
+    if (read(fd, &go, 1) != 1 || ko_meta_open_sqlite(dir, &meta, NULL) < 0 ||
+        ko_meta_write(meta, KO_META_DURABLE, put, name, NULL) < 0)
+        _exit(1);
+    (void)ko_meta_free(meta);
+    _exit(0);
+}
+
+static void another_process_comes_and_goes_without_harm(void **state)
+{
+    world *w = *state;
+    ko_autoptr(ko_arena) arena = ko_arena_new();
+    char *dir = ko_arena_printf(arena, "%s/shared", w->dir);
+    ko_meta *meta = NULL;
+    int fds[2], status;
+
+    assert_int_equal(pipe(fds), 0);
+    pid_t child = fork();
+    if (child == 0)
+        use_once_told(dir, fds[0]);
+    assert_ok(ko_meta_open_sqlite(dir, &meta, ERR));
+    assert_ok(write_name(meta, "a"));
+    assert_int_equal(is_there(meta, "a"), 1); /* a reader's connection is open too */
+    assert_int_equal(write(fds[1], "g", 1), 1);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    /* Had the other one taken itself for the last user, it would have deleted the log's index. */
+    assert_int_equal(access(ko_arena_printf(arena, "%s/kontor.db-shm", dir), F_OK), 0);
+    assert_int_equal(is_there(meta, "from another process"), 1);
+    assert_ok(write_name(meta, "b"));
+    assert_int_equal(is_there(meta, "b"), 1);
+    (void)ko_meta_free(meta);
+    (void)close(fds[0]);
+    (void)close(fds[1]);
+}
+
 static int put_big(ko_meta_tx *tx, void *arg, ko_err *err)
 {
     return ko_meta_setting_set(tx, KO_STR("big"), *(ko_str *)arg, err);
@@ -459,6 +501,7 @@ int main(void)
         ON_FILE(another_process_sees_generations_and_rows),
         ON_FILE(rows_survive_a_restart),
         ON_FILE(nothing_acknowledged_is_lost_by_kill),
+        ON_FILE(another_process_comes_and_goes_without_harm),
         ON_FILE(a_full_disk_is_said_and_gets_over),
         ON_FILE(readers_do_not_wait_for_the_writer),
         ON_FILE(a_newer_schema_is_refused),

@@ -11,8 +11,8 @@
 #include <errno.h>
 #include <pthread.h>
 #include <sqlite3.h>
-#include <sys/stat.h>
 
+#include "storage/datafile.h"
 #include "storage/db.h"
 
 #define BUSY_TIMEOUT_MS 10000 /* another process (the command line tool) is writing */
@@ -349,20 +349,6 @@ static const ko_db_ops sqlite_ops = {
     .dialect = "sqlite",
 };
 
-/* Makes the file before SQLite does, because it holds password hashes and keys: SQLite gives the
- * log the same mode (and, run by root, the same owner) as the database.
- *
- * By mknod, never by open: closing any descriptor of the file would drop this process's POSIX locks
- * on it, and with them the only thing that keeps another process (the command line tool) from
- * taking itself for the last user and deleting the log under us
- * (sqlite.org/howtocorrupt.html, 2.2). */
-static int make_file(const char *path, ko_err *err)
-{
-    if (mknod(path, S_IFREG | 0600, 0) < 0 && errno != EEXIST)
-        return ko_err_sys(err, "make %s", path);
-    return 0;
-}
-
 static int configure(connection *db, ko_err *err)
 {
     static const char settings[] = "PRAGMA journal_mode = WAL;"
@@ -390,10 +376,13 @@ static void set_up(void)
 int ko_db_sqlite_open(const char *path, ko_db **out, ko_err *err)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
-    const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOFOLLOW | SQLITE_OPEN_NOMUTEX;
+    /* Not NOFOLLOW: it refuses symbolic links in the directory's path too. */
+    const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX;
 
     (void)pthread_once(&once, set_up);
-    if (path && make_file(path, err) < 0)
+    /* Before SQLite does, because it holds password hashes and keys: SQLite gives the log the same
+     * mode and (run by root) the same owner as the database. */
+    if (path && ko_datafile_make(path, err) < 0)
         return -1;
 
     connection *db = ko_new(connection);

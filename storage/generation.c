@@ -10,6 +10,7 @@
 #include <sys/mman.h>
 
 #include "common/base/fd.h"
+#include "storage/datafile.h"
 
 typedef struct {
     _Atomic uint64_t rights;
@@ -22,8 +23,9 @@ struct ko_generation {
 
 static int map_file(const char *path, counters **out, ko_err *err)
 {
-    ko_autofd fd = ko_fd_openat(AT_FDCWD, path, O_RDWR | O_CREAT | O_NOFOLLOW, 0600, err);
-
+    if (ko_datafile_make(path, err) < 0)
+        return -1;
+    ko_autofd fd = ko_fd_openat(AT_FDCWD, path, O_RDWR | O_NOFOLLOW, 0, err);
     if (fd < 0)
         return -1;
     int rc = posix_fallocate(fd, 0, sizeof(counters));

@@ -56,6 +56,16 @@ static int open_memory(void **state)
     return 0;
 }
 
+/* Nothing is open yet, and so there is no thread: for tests that fork. */
+static int open_nothing(void **state)
+{
+    world *w = ko_new(world);
+
+    w->dir = scratch_new();
+    *state = w;
+    return 0;
+}
+
 static int close_world(void **state)
 {
     world *w = *state;
@@ -412,6 +422,39 @@ static void readers_do_not_wait_for_the_writer(void **state)
     assert_int_equal(arg.rc, 0);
 }
 
+static void files_made_by_root_belong_to_the_directorys_owner(void **state)
+{
+    world *w = *state;
+    static const char *const names[] = {"kontor.db", "kontor.db-wal", "generations"};
+    const uid_t server = 12345;
+
+    if (geteuid() != 0)
+        skip();
+    assert_int_equal(chown(w->dir, server, server), 0);
+    assert_ok(ko_meta_open_sqlite(w->dir, &w->meta, ERR));
+    assert_ok(write_name(w->meta, "a"));
+    for (size_t i = 0; i < KO_ARRAY_LEN(names); i++) {
+        char path[PATH_MAX];
+        struct stat st;
+
+        (void)snprintf(path, sizeof(path), "%s/%s", w->dir, names[i]);
+        assert_int_equal(stat(path, &st), 0);
+        assert_int_equal(st.st_uid, server);
+    }
+}
+
+static void the_data_directory_may_be_a_symbolic_link(void **state)
+{
+    world *w = *state;
+    char link[PATH_MAX];
+
+    w->meta = ko_meta_free(w->meta);
+    (void)snprintf(link, sizeof(link), "%s/link", w->dir);
+    assert_int_equal(symlink(w->dir, link), 0);
+    assert_ok(ko_meta_open_sqlite(link, &w->meta, ERR));
+    assert_ok(write_name(w->meta, "a"));
+}
+
 static void a_newer_schema_is_refused(void **state)
 {
     world *w = *state;
@@ -485,6 +528,10 @@ static void something_else_than_a_database_is_corrupt(void **state)
     {                                                                                              \
 #test, test, open_file, close_world, NULL                                                  \
     }
+#define ON_DIRECTORY(test)                                                                         \
+    {                                                                                              \
+#test, test, open_nothing, close_world, NULL                                               \
+    }
 #define ON_BOTH(test)                                                                              \
     {#test " on a file", test, open_file, close_world, NULL},                                      \
     {                                                                                              \
@@ -500,10 +547,12 @@ int main(void)
         ON_BOTH(generations_rise_with_the_commit_only),
         ON_FILE(another_process_sees_generations_and_rows),
         ON_FILE(rows_survive_a_restart),
-        ON_FILE(nothing_acknowledged_is_lost_by_kill),
-        ON_FILE(another_process_comes_and_goes_without_harm),
+        ON_DIRECTORY(nothing_acknowledged_is_lost_by_kill),
+        ON_DIRECTORY(another_process_comes_and_goes_without_harm),
         ON_FILE(a_full_disk_is_said_and_gets_over),
         ON_FILE(readers_do_not_wait_for_the_writer),
+        ON_DIRECTORY(files_made_by_root_belong_to_the_directorys_owner),
+        ON_FILE(the_data_directory_may_be_a_symbolic_link),
         ON_FILE(a_newer_schema_is_refused),
         ON_FILE(the_schema_is_made_once),
         ON_FILE(the_files_are_for_their_owner_only),

@@ -201,7 +201,7 @@ static void untagged_manifests_are_queued_in_pages(void **state)
     int pages = 0;
 
     for (int i = 0; i < 5; i++) {
-        char bytes[8];
+        char bytes[16];
 
         (void)snprintf(bytes, sizeof(bytes), "m%d", i);
         (void)put_image(f, &repo, bytes, NULL, NULL, NULL);

@@ -11,8 +11,7 @@
 int ko_account_check_name(ko_str name, ko_err *err)
 {
     /* Words that mean something else in a path, in a user field or to a reader of logs. */
-    static const char *const reserved[] = {"v1",  "v2",     "admin", "anonymous",
-                                           "api", "kontor", "token"};
+    static const char *const reserved[] = {"v1", "v2", "anonymous", "api", "kontor", "token"};
 
     if (name.len == 0 || name.len > KO_MAX_ACCOUNT_NAME)
         return ko_err_set(err, KO_E_INVALID, "a name has 1 to %d characters", KO_MAX_ACCOUNT_NAME);

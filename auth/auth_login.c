@@ -252,6 +252,10 @@ int ko_auth_basic(ko_auth *auth, ko_str user, ko_str password, ko_str address,
 
     if (user.len == 0)
         return wrong_credentials(err);
+    /* Clients log in several times at once: what the first has verified the others need not. */
+    *out = ko_auth_basic_cached(auth, user, password);
+    if (*out)
+        return 0;
     if (!ko_credential_parse(password, &job.kind, job.hash))
         rc = basic_by_password(auth, user, password, address, &id, err);
     else if (job.kind == KO_CREDENTIAL_REFRESH)

@@ -4,6 +4,7 @@
  * has some, podman sends a Bearer token. Results are limited to what the caller may pull (T61).
  *
  * Spec:    the registry API of docker's version 1, as docker's own client reads it. */
+#include "server/authn.h"
 #include "server/req.h"
 #include "storage/meta_search.h"
 
@@ -84,6 +85,17 @@ static void search_drop(ko_job *base)
     ko_buf_done(&((search_job *)base)->body);
 }
 
+/* podman never sends its credentials to this endpoint, even when it has some; refused, it lists the
+ * catalog with them and filters that by name, so that its user finds private repositories too. */
+static bool is_podman_without_credentials(const ko_req *req)
+{
+    ko_str agent;
+
+    return req->identity->via == KO_VIA_NOTHING &&
+           ko_headers_get(&req->head->headers, "User-Agent", &agent) &&
+           ko_str_find(agent, KO_STR("containers/image")) != SIZE_MAX;
+}
+
 static ko_step_ret search_find(ko_req *req)
 {
     ko_str query = KO_STR(""), text;
@@ -93,6 +105,8 @@ static ko_step_ret search_find(ko_req *req)
     if (!req->settings->search)
         return ko_req_problem(req, 404, KO_P_UNSUPPORTED, "search is switched off here", NULL,
                               NULL);
+    if (is_podman_without_credentials(req))
+        return ko_authn_refuse(req, "registry:catalog:*");
     (void)ko_params_get(&req->query, "q", &query);
     if ((ko_params_get(&req->query, "n", &text) &&
          ko_parse_u64(text, UINT32_MAX, &limit, NULL) < 0) ||

@@ -100,7 +100,8 @@ static ko_step_ret submit(ko_req *req, token_job *job, const ko_params *params)
     job->client = KO_STR("");
     if (ko_params_get(params, "client_id", &text))
         job->client = ko_arena_str(job->job.arena, text);
-    return ko_req_work(req, &job->job);
+    return job->grant == GRANT_PASSWORD ? ko_req_work_login(req, &job->job)
+                                        : ko_req_work(req, &job->job);
 }
 
 /* ---- GET ---- */

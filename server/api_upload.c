@@ -166,9 +166,12 @@ static int mount_tx(ko_meta_tx *tx, void *arg, ko_err *err)
     post_job *job = ((mount_try *)arg)->job;
     ko_meta_repo source, target;
     ko_meta_link link;
+    uint64_t stored;
 
+    /* The file is looked for too: the scrubber may have hidden a damaged one whose row is live. */
     if (ko_meta_repo_find(tx, ((mount_try *)arg)->source, &source, err) < 0 ||
         ko_meta_blob_find(tx, source.id, &job->mount, &link, err) < 0 ||
+        ko_blob_stat(job->job.app->blobs, &job->mount, &stored, err) < 0 ||
         ko_repo_ensure(tx, &job->repo, &target, err) < 0)
         return -1;
     return ko_meta_blob_link(tx, &target, &job->mount,
@@ -370,6 +373,7 @@ static ko_step_ret session_open(ko_req *req)
 {
     open_job *job = ko_job_new(req, open_job, open_run, open_drop);
 
+    job->job.soft = true;
     job->repo = ko_arena_str(job->job.arena, req->route.repo);
     job->id = ko_arena_str(job->job.arena, req->route.ref);
     return ko_req_work(req, &job->job);
@@ -435,6 +439,22 @@ static ko_step_ret give_back(ko_req *req, ko_upload *upload, bool cancel, verdic
     job->why = *why;
     memcpy(job->id, ko_upload_id(upload), sizeof(job->id));
     return ko_req_work_admitted(req, &job->job);
+}
+
+/* Another request still holds the session, perhaps one whose client has gone and which nobody has
+ * noticed yet: worth another try, so not an error that ends a push. */
+static ko_step_ret session_opened(ko_req *req)
+{
+    const ko_job *job = req->job;
+    ko_headers headers;
+
+    if (job->rc == 0)
+        return KO_NEXT;
+    if (job->err.code != KO_E_CONFLICT)
+        return ko_req_fail(req, &job->err);
+    ko_req_headers(req, &headers);
+    ko_headers_add(&headers, "Retry-After", KO_STR("1"));
+    return ko_req_problem(req, 503, KO_P_BLOB_UPLOAD_INVALID, job->err.text, NULL, &headers);
 }
 
 static ko_step_ret session_judge(ko_req *req)
@@ -503,13 +523,10 @@ static ko_step_ret patch_reply(ko_req *req)
     return ko_req_reply(req, 202, &headers, KO_STR(""));
 }
 
-const ko_step ko_upload_patch_steps[] = {KO_STEP(refuse_when_full),
-                                         KO_STEP(session_open),
-                                         KO_STEP(session_judge),
-                                         KO_STEP(session_refuse),
-                                         KO_STEP(patch_receive),
-                                         KO_STEP(patch_reply),
-                                         KO_STEPS_END};
+const ko_step ko_upload_patch_steps[] = {KO_STEP(refuse_when_full), KO_STEP(session_open),
+                                         KO_STEP(session_opened),   KO_STEP(session_judge),
+                                         KO_STEP(session_refuse),   KO_STEP(patch_receive),
+                                         KO_STEP(patch_reply),      KO_STEPS_END};
 
 /* ---- PUT ---- */
 
@@ -534,10 +551,10 @@ static ko_step_ret put_receive(ko_req *req)
     return ko_transfer_start(req, ko_steal(&state->upload), &state->digest, &state->result);
 }
 
-const ko_step ko_upload_put_steps[] = {KO_STEP(put_parse),      KO_STEP(refuse_when_full),
-                                       KO_STEP(session_open),   KO_STEP(session_judge),
-                                       KO_STEP(session_refuse), KO_STEP(put_receive),
-                                       KO_STEP(committed),      KO_STEPS_END};
+const ko_step ko_upload_put_steps[] = {
+    KO_STEP(put_parse),      KO_STEP(refuse_when_full), KO_STEP(session_open),
+    KO_STEP(session_opened), KO_STEP(session_judge),    KO_STEP(session_refuse),
+    KO_STEP(put_receive),    KO_STEP(committed),        KO_STEPS_END};
 
 /* ---- DELETE ---- */
 
@@ -553,5 +570,6 @@ static ko_step_ret session_cancelled(ko_req *req)
     return ko_req_reply_empty(req, 204);
 }
 
-const ko_step ko_upload_delete_steps[] = {KO_STEP(session_open), KO_STEP(session_cancel),
-                                          KO_STEP(session_cancelled), KO_STEPS_END};
+const ko_step ko_upload_delete_steps[] = {KO_STEP(session_open), KO_STEP(session_opened),
+                                          KO_STEP(session_cancel), KO_STEP(session_cancelled),
+                                          KO_STEPS_END};

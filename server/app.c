@@ -105,6 +105,8 @@ static unsigned processors(void)
     return n > 0 ? (unsigned)n : 1;
 }
 
+#define LOGINS_WAITING 256 /* passwords to be verified; at some 20 ms each, seconds of patience */
+
 static int start_threads(ko_app *app, const ko_options *opts, ko_err *err)
 {
     unsigned loops = (unsigned)ko_options_u64(opts, KO_CONF_threads_loops);
@@ -120,6 +122,8 @@ static int start_threads(ko_app *app, const ko_options *opts, ko_err *err)
     for (; run->loop_count < loops; run->loop_count++)
         if (ko_loop_new(&run->loops[run->loop_count], err) < 0)
             return -1;
+    if (ko_pool_new("login", processors(), LOGINS_WAITING, &app->logins, err) < 0)
+        return -1;
     return ko_pool_new("work", work, (size_t)ko_options_u64(opts, KO_CONF_threads_queue),
                        &app->pool, err);
 }
@@ -389,6 +393,7 @@ static void close_all(ko_app *app)
     ko_chores_stop(run->chores);
     run->chores = NULL;
     ko_upkeep_free(run->upkeep);
+    ko_pool_free(app->logins);
     ko_pool_free(app->pool);
     ko_http_server_free(app->http);
     for (size_t i = 0; i < run->loop_count; i++)

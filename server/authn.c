@@ -167,7 +167,7 @@ static ko_step_ret identify_slowly(ko_req *req, ko_str user, ko_str secret, bool
     job->secret = ko_arena_str(job->job.arena, secret);
     job->basic = basic;
     job->use = use;
-    return ko_req_work(req, &job->job);
+    return basic ? ko_req_work_login(req, &job->job) : ko_req_work(req, &job->job);
 }
 
 static ko_step_ret identify_basic(ko_req *req, ko_str encoded)

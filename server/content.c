@@ -153,8 +153,9 @@ static int check_size(ko_app *app, const ko_content *content, ko_err *err)
 
     if (ko_blob_stat(app->blobs, &content->digest, &stored, err) < 0)
         return -1;
+    /* Damage reads "not found" too: the client pushes it again, and that heals it. */
     if (stored != content->size_bytes)
-        return ko_err_set(err, KO_E_CORRUPT, "blob %s has not the size that is on record",
+        return ko_err_set(err, KO_E_NOT_FOUND, "blob %s is damaged: it has not the size on record",
                           content->digest.text);
     return 0;
 }

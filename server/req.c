@@ -81,19 +81,29 @@ ko_step_ret ko_req_work_admitted(ko_req *req, ko_job *job)
     return KO_WAIT; /* woken by job_done */
 }
 
-ko_step_ret ko_req_work(ko_req *req, ko_job *job)
+static ko_step_ret submit_to(ko_pool *pool, ko_req *req, ko_job *job)
 {
     ko_err err = KO_ERR_INIT;
 
     KO_ASSERT(!req->pending);
     job->work.run = job_run;
     job->work.done = job_done;
-    if (ko_pool_submit(req->app->pool, ko_http_loop(req->x), &job->work, &err) < 0) {
+    if (ko_pool_submit(pool, ko_http_loop(req->x), &job->work, &err) < 0) {
         ko_job_drop(job);
         return ko_req_fail(req, &err);
     }
     req->pending = job;
     return KO_WAIT; /* woken by job_done */
+}
+
+ko_step_ret ko_req_work(ko_req *req, ko_job *job)
+{
+    return submit_to(req->app->pool, req, job);
+}
+
+ko_step_ret ko_req_work_login(ko_req *req, ko_job *job)
+{
+    return submit_to(req->app->logins, req, job);
 }
 
 /* ---- The body ---- */

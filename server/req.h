@@ -84,6 +84,8 @@ ko_job *ko_job_new_size(ko_req *req, size_t size, int (*run)(ko_job *job, ko_err
 /* Submits; the request resumes when it is done. Takes the job. Returns WAIT, or DONE when the queue
  * is full, which is answered 503. */
 ko_step_ret ko_req_work(ko_req *req, ko_job *job);
+/* The same on the pool for logins: jobs that may hash a password. */
+ko_step_ret ko_req_work_login(ko_req *req, ko_job *job);
 /* The same for a job that must run because it releases something: never refused. Returns WAIT. */
 ko_step_ret ko_req_work_admitted(ko_req *req, ko_job *job);
 /* Drops a job that was never submitted. */

@@ -44,7 +44,7 @@ static void a_name_is_one_component_of_a_repository_name(void **state)
         {"a b", false},
         {"a:b", false},
         {"\xc3\xa4", false},
-        {"admin", false},
+        {"admin", true},
         {"v2", false},
         {"anonymous", false},
         {"0123456789012345678901234567890123456789012345678901234567890123", true},

@@ -28,6 +28,7 @@ int ko_account_check_name(ko_str name, ko_err *err)
 
 typedef struct {
     ko_meta_account_spec spec;
+    const ko_account_quota *quota;
     int64_t id;
 } create_job;
 
@@ -35,7 +36,11 @@ static int run_create(ko_meta_tx *tx, void *arg, ko_err *err)
 {
     create_job *job = arg;
 
-    return ko_meta_account_add(tx, &job->spec, &job->id, err);
+    if (ko_meta_account_add(tx, &job->spec, &job->id, err) < 0)
+        return -1;
+    if (!job->quota)
+        return 0;
+    return ko_meta_owner_set_quota(tx, job->id, job->quota->private_repos, job->quota->bytes, err);
 }
 
 int ko_account_create(ko_meta *meta, ko_password_cost cost, const ko_account_new *spec,
@@ -60,7 +65,8 @@ int ko_account_create(ko_meta *meta, ko_password_cost cost, const ko_account_new
                                .password_hash = ko_str_of(hash),
                                .is_admin = spec->is_admin,
                                .default_visibility = spec->default_visibility,
-                               .at_s = ko_clock_wall_s()}};
+                               .at_s = ko_clock_wall_s()},
+                      .quota = spec->quota};
     if (ko_meta_write(meta, KO_META_DURABLE, run_create, &job, err) < 0)
         return -1;
     *out_id = job.id;
@@ -72,6 +78,17 @@ typedef struct {
     ko_str hash;
 } password_job;
 
+int ko_account_set_hash(ko_meta_tx *tx, const ko_meta_account *account, ko_str hash, ko_err *err)
+{
+    int64_t id = account->owner.id;
+
+    if (account->kind == KO_META_ROBOT)
+        return ko_err_set(err, KO_E_INVALID, "a robot has no password; give it a secret");
+    if (ko_meta_account_set_password(tx, id, hash, err) < 0)
+        return -1;
+    return ko_meta_secret_revoke_all(tx, id, KO_META_SECRET_REFRESH, err);
+}
+
 static int run_set_password(ko_meta_tx *tx, void *arg, ko_err *err)
 {
     password_job *job = arg;
@@ -80,11 +97,7 @@ static int run_set_password(ko_meta_tx *tx, void *arg, ko_err *err)
 
     if (ko_meta_account_load(tx, job->id, arena, &account, err) < 0)
         return -1;
-    if (account.kind == KO_META_ROBOT)
-        return ko_err_set(err, KO_E_INVALID, "a robot has no password; give it a secret");
-    if (ko_meta_account_set_password(tx, job->id, job->hash, err) < 0)
-        return -1;
-    return ko_meta_secret_revoke_all(tx, job->id, KO_META_SECRET_REFRESH, err);
+    return ko_account_set_hash(tx, &account, job->hash, err);
 }
 
 int ko_account_set_password(ko_meta *meta, ko_password_cost cost, int64_t id, ko_str password,
@@ -96,6 +109,38 @@ int ko_account_set_password(ko_meta *meta, ko_password_cost cost, int64_t id, ko
         return -1;
     password_job job = {.id = id, .hash = ko_str_of(hash)};
     return ko_meta_write(meta, KO_META_DURABLE, run_set_password, &job, err);
+}
+
+/* Somebody must be able to undo every change of rights. */
+static int keep_an_administrator(ko_meta_tx *tx, const ko_meta_account *leaving, ko_err *err)
+{
+    uint64_t accounts, admins;
+
+    if (!leaving->is_admin || leaving->is_disabled)
+        return 0;
+    if (ko_meta_account_count(tx, &accounts, &admins, err) < 0)
+        return -1;
+    if (admins <= 1)
+        return ko_err_set(err, KO_E_CONFLICT, "%s is the last administrator: make another first",
+                          leaving->owner.name);
+    return 0;
+}
+
+int ko_account_set_flags(ko_meta_tx *tx, const ko_meta_account *account, bool is_admin,
+                         bool is_disabled, ko_err *err)
+{
+    if (is_admin && account->kind == KO_META_ROBOT)
+        return ko_err_set(err, KO_E_INVALID, "a robot is no administrator");
+    if ((!is_admin || is_disabled) && keep_an_administrator(tx, account, err) < 0)
+        return -1;
+    return ko_meta_account_set_flags(tx, account->owner.id, is_admin, is_disabled, err);
+}
+
+int ko_account_remove(ko_meta_tx *tx, const ko_meta_account *account, bool force, ko_err *err)
+{
+    if (keep_an_administrator(tx, account, err) < 0)
+        return -1;
+    return ko_meta_account_remove(tx, account->owner.id, force, ko_clock_wall_s(), err);
 }
 
 /* ---- Secrets ---- */

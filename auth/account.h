@@ -12,6 +12,11 @@
 #include "storage/meta_secret.h"
 
 typedef struct {
+    int64_t private_repos; /* as in ko_meta_owner */
+    int64_t bytes;
+} ko_account_quota;
+
+typedef struct {
     ko_meta_account_kind kind;
     ko_str name;
     ko_str password; /* empty: none (robots have none) */
@@ -19,6 +24,7 @@ typedef struct {
     ko_str email;
     bool is_admin;
     ko_meta_visibility default_visibility;
+    const ko_account_quota *quota; /* NULL: what the settings say */
 } ko_account_new;
 
 /* Is this name fit for a new account or group? Lower-case letters and digits with single separators
@@ -33,6 +39,20 @@ KO_MUST_USE int ko_account_create(ko_meta *meta, ko_password_cost cost, const ko
  * account is a robot; NOT_FOUND. */
 KO_MUST_USE int ko_account_set_password(ko_meta *meta, ko_password_cost cost, int64_t id,
                                         ko_str password, ko_err *err);
+
+/* The parts of this that need no hashing, for a write transaction of the caller's; `hash` is what
+ * ko_password_hash() made. errors INVALID: a robot; NOT_FOUND. */
+KO_MUST_USE int ko_account_set_hash(ko_meta_tx *tx, const ko_meta_account *account, ko_str hash,
+                                    ko_err *err);
+
+/* In a write transaction. errors INVALID: a robot as administrator; CONFLICT: nobody would be left
+ * to administrate. */
+KO_MUST_USE int ko_account_set_flags(ko_meta_tx *tx, const ko_meta_account *account, bool is_admin,
+                                     bool is_disabled, ko_err *err);
+/* In a write transaction; with `force` its repositories go too. errors CONFLICT: it still owns
+ * repositories, or nobody would be left to administrate. */
+KO_MUST_USE int ko_account_remove(ko_meta_tx *tx, const ko_meta_account *account, bool force,
+                                  ko_err *err);
 
 typedef struct {
     int64_t account_id;   /* personal token for a person, robot secret for a robot */

@@ -115,20 +115,10 @@ static int load_target(ko_meta_tx *tx, ko_str name, ko_meta_access *access, ko_e
 
 static int load_role(ko_meta_tx *tx, int64_t account_id, ko_meta_access *access, ko_err *err)
 {
-    ko_autoptr(ko_db_rows) rows = NULL;
-
-    if (access->owner.kind != KO_META_OWNER_GROUP) {
-        access->is_owner_account = access->owner.id != 0 && access->owner.id == account_id;
-        return 0;
-    }
-    if (ko_meta_rows(tx, KO_Q_group_role, KO_ARGS(KO_INT(access->owner.id), KO_INT(account_id)),
-                     &rows, err) < 0)
-        return -1;
-    int rc = ko_meta_next(rows, err);
-    if (rc > 0)
-        access->role = ko_meta_col_int(rows, 0) == KO_META_ROLE_OWNER ? KO_META_ROLE_OWNER
-                                                                      : KO_META_ROLE_MEMBER;
-    return rc < 0 ? -1 : 0;
+    if (access->owner.kind == KO_META_OWNER_GROUP)
+        return ko_meta_group_role(tx, access->owner.id, account_id, &access->role, err);
+    access->is_owner_account = access->owner.id != 0 && access->owner.id == account_id;
+    return 0;
 }
 
 static int load_grants(ko_meta_tx *tx, int64_t account_id, ko_str name, ko_meta_access *access,

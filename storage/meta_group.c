@@ -104,6 +104,20 @@ int ko_meta_group_remove_member(ko_meta_tx *tx, int64_t group_id, int64_t accoun
                            KO_ARGS(KO_INT(group_id), KO_INT(account_id)), "member", err);
 }
 
+int ko_meta_group_role(ko_meta_tx *tx, int64_t group_id, int64_t account_id, ko_meta_role *out,
+                       ko_err *err)
+{
+    ko_autoptr(ko_db_rows) rows = NULL;
+    int rc;
+
+    if (ko_meta_rows(tx, KO_Q_group_role, KO_ARGS(KO_INT(group_id), KO_INT(account_id)), &rows,
+                     err) < 0 ||
+        (rc = ko_meta_next(rows, err)) < 0)
+        return -1;
+    *out = rc > 0 ? role_of(ko_meta_col_int(rows, 0)) : KO_META_ROLE_NONE;
+    return 0;
+}
+
 static int read_member(ko_db_rows *rows, void *element, ko_arena *arena, ko_err *err)
 {
     ko_meta_member *out = element;

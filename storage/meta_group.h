@@ -58,6 +58,9 @@ KO_MUST_USE int ko_meta_group_set_member(ko_meta_tx *tx, int64_t group_id, int64
 /* errors NOT_FOUND: it was no member. */
 KO_MUST_USE int ko_meta_group_remove_member(ko_meta_tx *tx, int64_t group_id, int64_t account_id,
                                             ko_err *err);
+/* KO_META_ROLE_NONE when it is no member. */
+KO_MUST_USE int ko_meta_group_role(ko_meta_tx *tx, int64_t group_id, int64_t account_id,
+                                   ko_meta_role *out, ko_err *err);
 /* The members in byte order of names, those after `after`. */
 KO_MUST_USE int ko_meta_group_list_members(ko_meta_tx *tx, int64_t group_id, ko_str after,
                                            size_t limit, ko_arena *arena, ko_meta_member **out,

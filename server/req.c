@@ -119,6 +119,11 @@ typedef struct {
 
 #define BODY_FIRST (16 * KO_KIB) /* when the length is not announced */
 
+void ko_req_body_error(const ko_err *why, ko_err *out)
+{
+    (void)ko_err_set(out, KO_E_INVALID, "the body is not whole: %s", why->text);
+}
+
 static void body_arrived(void *arg, const ko_http_read_result *result);
 
 static void body_ask(body_reader *body)
@@ -132,7 +137,10 @@ static void body_arrived(void *arg, const ko_http_read_result *result)
     ko_req *req = body->req;
 
     if (result->err) {
-        (void)ko_req_fail(req, result->err);
+        ko_err err;
+
+        ko_req_body_error(result->err, &err);
+        (void)ko_req_fail(req, &err);
         return;
     }
     body->len += result->got;

@@ -99,6 +99,9 @@ void ko_job_drop(ko_job *job);
  * answered 413. Returns WAIT or DONE. */
 ko_step_ret ko_req_read_body(ko_req *req, size_t max, ko_str *out);
 
+/* What a failed read of the body means: always the client's doing, never an error of the server. */
+void ko_req_body_error(const ko_err *why, ko_err *out);
+
 /* ---- Replies: each returns KO_DONE ---- */
 
 /* Headers for a reply, with the ones every reply has. */

@@ -126,8 +126,12 @@ static void body_arrived(void *arg, const ko_http_read_result *result)
     if (result->got > 0)
         t->fill ^= 1;
     t->body_ended = t->body_ended || result->end;
-    if (result->err)
-        fail(t, result->err);
+    if (result->err) {
+        ko_err err;
+
+        ko_req_body_error(result->err, &err);
+        fail(t, &err);
+    }
     transfer_pump(t);
 }
 

@@ -77,7 +77,7 @@ PROGRAMS := $(O)/bin/kontor-registry
 # ---- Main targets ----------------------------------------------------------------------------
 
 .PHONY: all
-all: $(PROGRAMS) ## build the programs (also left at build/bin)
+all: $(PROGRAMS) man ## build the programs (also left at build/bin)
 	$(Q)mkdir -p build && ln -sfn $(variant)/bin build/bin
 
 .PHONY: help
@@ -93,6 +93,22 @@ $(O)/%.a: # an archive may be empty
 $(O)/bin/kontor-registry: $(O)/server/main.o $(O)/libserver.a $(O)/libkontor.a
 	@echo "  LD    $@"
 	$(Q)mkdir -p $(@D) && $(CC) $(KO_LDFLAGS) -o $@ $^ $(PKG_LIBS)
+
+# Documents made from the tables of conf/.
+DOCS := $(O)/share/man/man8/kontor-registry.8 $(O)/share/doc/kontor/kontor-registry.yaml.example
+
+$(O)/conf/gen: $(O)/conf/gen.o $(O)/libkontor.a
+	@echo "  LD    $@"
+	$(Q)$(CC) $(KO_LDFLAGS) -o $@ $^ $(PKG_LIBS)
+
+$(O)/share/man/man8/kontor-registry.8: $(O)/conf/gen
+	$(Q)mkdir -p $(@D) && $< man > $@.new && mv $@.new $@
+
+$(O)/share/doc/kontor/kontor-registry.yaml.example: $(O)/conf/gen
+	$(Q)mkdir -p $(@D) && $< example > $@.new && mv $@.new $@
+
+.PHONY: man
+man: $(DOCS) ## manual pages and the annotated example configuration (build/*/share)
 
 $(O)/%.o: %.c
 	@echo "  CC    $<"

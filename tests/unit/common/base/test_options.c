@@ -111,8 +111,8 @@ static void a_file_sets_values_nested_dotted_or_in_flow_style(void **state)
         "http.idle_timeout: 30s\nhttp.max_size: 2MiB\nlog.level: warn\n",
         "{http: {idle_timeout: 30s, max_size: 2MiB}, log: {level: warn}}",
         "---\nhttp:\n  idle_timeout: '30s'\n  max_size: \"2MiB\"\nlog: {level: warn}\n...\n",
-        "# comment\nhttp:\n  # more\n  idle_timeout: 30s # and more\n  max_size: 2097152\n"
-        "log.level: warn\nmetrics:\n  # token: x\n",
+        ("# comment\nhttp:\n  # more\n  idle_timeout: 30s # and more\n  max_size: 2097152\n"
+         "log.level: warn\nmetrics:\n  # token: x\n"),
     };
     (void)state;
 

@@ -35,9 +35,12 @@ static int referrers_tx(ko_meta_tx *tx, void *arg, ko_err *err)
         *err = why;
         return -1;
     }
-    return ko_meta_manifest_list_referrers(tx, repo.id, &job->subject, job->artifact_type,
-                                           job->after_id, job->limit + 1, job->job.arena,
-                                           &job->rows, &job->count, err);
+    const ko_meta_referrer_page page = {.subject = &job->subject,
+                                        .artifact_type = job->artifact_type,
+                                        .after_id = job->after_id,
+                                        .limit = job->limit + 1};
+    return ko_meta_manifest_list_referrers(tx, repo.id, &page, job->job.arena, &job->rows,
+                                           &job->count, err);
 }
 
 static int print_index(referrers_job *job, ko_err *err)

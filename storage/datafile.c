@@ -18,7 +18,8 @@ static int give_to_owner_of_directory(const char *path, ko_err *err)
     char dir[PATH_MAX];
     struct stat st;
 
-    (void)snprintf(dir, sizeof(dir), "%.*s", slash ? (int)(slash - path) + 1 : 1, slash ? path : ".");
+    (void)snprintf(dir, sizeof(dir), "%.*s", slash ? (int)(slash - path) + 1 : 1,
+                   slash ? path : ".");
     if (stat(dir, &st) < 0 || lchown(path, st.st_uid, st.st_gid) < 0)
         return ko_err_sys(err, "change the owner of %s", path);
     return 0;

@@ -56,7 +56,8 @@ typedef struct {
     /* Runs several statements that return nothing: a migration. */
     int (*script)(ko_db *db, ko_str sql, ko_err *err);
 
-    /* Binds and starts a statement; it must not be running already on this connection. */
+    /* Binds and starts a statement; it must not be running already on this connection. Values
+     * beyond the last parameter of its text are ignored: a statement may lack its filter. */
     int (*start)(ko_db *db, ko_query query, const ko_db_value *params, size_t count,
                  ko_db_rows **out, ko_err *err);
     /* 1: a row is there; 0: no more. errors EXISTS: a unique key; CONFLICT: a foreign key;

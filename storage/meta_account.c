@@ -43,6 +43,8 @@ static int read_account(ko_db_rows *rows, void *element, ko_arena *arena, ko_err
     return 0;
 }
 
+static const ko_meta_element account_element = {sizeof(ko_meta_account), read_account};
+
 static int one_account(ko_meta_tx *tx, ko_query query, ko_db_value key, ko_arena *arena,
                        ko_meta_account *out, ko_err *err)
 {
@@ -72,7 +74,7 @@ int ko_meta_account_list(ko_meta_tx *tx, ko_str after, size_t limit, ko_arena *a
                          ko_meta_account **out, size_t *count, ko_err *err)
 {
     return ko_meta_list(tx, KO_Q_account_list, KO_ARGS(KO_TEXT(after), KO_INT(limit)),
-                        sizeof(**out), read_account, arena, out, count, err);
+                        &account_element, arena, out, count, err);
 }
 
 int ko_meta_account_count(ko_meta_tx *tx, uint64_t *accounts, uint64_t *admins, ko_err *err)

@@ -32,13 +32,15 @@ static int read_audit(ko_db_rows *rows, void *element, ko_arena *arena, ko_err *
     return 0;
 }
 
+static const ko_meta_element audit_element = {sizeof(ko_meta_audit), read_audit};
+
 int ko_meta_audit_list(ko_meta_tx *tx, int64_t before_id, size_t limit, ko_arena *arena,
                        ko_meta_audit **out, size_t *count, ko_err *err)
 {
     int64_t before = before_id > 0 ? before_id : INT64_MAX;
 
-    return ko_meta_list(tx, KO_Q_audit_list, KO_ARGS(KO_INT(before), KO_INT(limit)), sizeof(**out),
-                        read_audit, arena, out, count, err);
+    return ko_meta_list(tx, KO_Q_audit_list, KO_ARGS(KO_INT(before), KO_INT(limit)), &audit_element,
+                        arena, out, count, err);
 }
 
 int ko_meta_audit_prune(ko_meta_tx *tx, int64_t before_s, size_t limit, size_t *removed,

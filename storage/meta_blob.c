@@ -156,17 +156,17 @@ int ko_meta_blob_list_repos(ko_meta_tx *tx, const ko_digest *digest, ko_meta_cal
 {
     if (caller.is_admin)
         return ko_meta_list(tx, KO_Q_blob_list_repos_all, KO_ARGS(KO_DIGEST(digest), KO_INT(limit)),
-                            sizeof(**out), ko_meta_read_repo, arena, out, count, err);
+                            &ko_meta_repo_element, arena, out, count, err);
     return ko_meta_list(tx, KO_Q_blob_list_repos,
                         KO_ARGS(KO_INT(caller.account_id), KO_DIGEST(digest), KO_INT(limit)),
-                        sizeof(**out), ko_meta_read_repo, arena, out, count, err);
+                        &ko_meta_repo_element, arena, out, count, err);
 }
 
 int ko_meta_blob_list(ko_meta_tx *tx, int64_t after_id, size_t limit, ko_arena *arena,
                       ko_meta_blob **out, size_t *count, ko_err *err)
 {
-    return ko_meta_list(tx, KO_Q_blob_list, KO_ARGS(KO_INT(after_id), KO_INT(limit)), sizeof(**out),
-                        ko_meta_read_blob, arena, out, count, err);
+    return ko_meta_list(tx, KO_Q_blob_list, KO_ARGS(KO_INT(after_id), KO_INT(limit)),
+                        &ko_meta_blob_element, arena, out, count, err);
 }
 
 int ko_meta_blob_count_uses(ko_meta_tx *tx, const ko_digest *digest, ko_meta_blob_uses *out,

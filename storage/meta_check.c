@@ -14,16 +14,15 @@ typedef struct {
     uint64_t problems;
 } checker;
 
-static void KO_PRINTF(2, 3) say(checker *c, const char *fmt, ...)
+/* One problem; `texts` are up to three, the rest empty. */
+static void say(checker *c, const char *what, const ko_str texts[static 3])
 {
-    char text[MAX_TEXT];
-    va_list args;
+    char problem[MAX_TEXT];
 
-    va_start(args, fmt);
-    (void)vsnprintf(text, sizeof(text), fmt, args);
-    va_end(args);
+    (void)snprintf(problem, sizeof(problem), "%s: " KO_STR_FMT " " KO_STR_FMT " " KO_STR_FMT, what,
+                   KO_STR_ARG(texts[0]), KO_STR_ARG(texts[1]), KO_STR_ARG(texts[2]));
     c->problems++;
-    c->report(c->arg, text);
+    c->report(c->arg, problem);
 }
 
 static const struct {
@@ -53,8 +52,7 @@ static int run_check(ko_meta_tx *tx, size_t i, checker *c, ko_err *err)
             texts[column] = ko_meta_col_str(rows, column);
         if (checks[i].query == KO_Q_check_integrity && ko_str_eq(texts[0], KO_STR("ok")))
             continue;
-        say(c, "%s: " KO_STR_FMT " " KO_STR_FMT " " KO_STR_FMT, checks[i].what,
-            KO_STR_ARG(texts[0]), KO_STR_ARG(texts[1]), KO_STR_ARG(texts[2]));
+        say(c, checks[i].what, texts);
     }
     return rc;
 }
@@ -68,17 +66,16 @@ static int check_manifests(ko_meta_tx *tx, checker *c, ko_err *err)
     if (ko_meta_rows(tx, KO_Q_check_manifests, KO_NO_ARGS, &rows, err) < 0)
         return -1;
     while ((rc = ko_meta_next(rows, err)) > 0) {
-        ko_str repo = ko_meta_col_str(rows, 0), name = ko_meta_col_str(rows, 1);
+        const ko_str texts[3] = {ko_meta_col_str(rows, 0), ko_meta_col_str(rows, 1), KO_STR("")};
         ko_str bytes = ko_meta_col_str(rows, 2);
         ko_digest want, got;
 
-        if (ko_digest_parse(name, &want, NULL) == 0) {
+        if (ko_digest_parse(texts[1], &want, NULL) == 0) {
             ko_digest_of(want.alg, bytes.ptr, bytes.len, &got);
             if (ko_digest_eq(&want, &got))
                 continue;
         }
-        say(c, "manifest whose bytes do not have its digest: " KO_STR_FMT " " KO_STR_FMT,
-            KO_STR_ARG(repo), KO_STR_ARG(name));
+        say(c, "manifest whose bytes do not have its digest (repository, digest)", texts);
     }
     return rc;
 }

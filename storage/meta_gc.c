@@ -49,11 +49,13 @@ static int read_item(ko_db_rows *rows, void *element, ko_arena *arena, ko_err *e
     return ko_meta_col_digest(rows, 2, &out->digest, err);
 }
 
+static const ko_meta_element item_element = {sizeof(ko_meta_gc_item), read_item};
+
 int ko_meta_gc_list_due(ko_meta_tx *tx, int64_t now_s, size_t limit, ko_arena *arena,
                         ko_meta_gc_item **out, size_t *count, ko_err *err)
 {
-    return ko_meta_list(tx, KO_Q_gc_list_due, KO_ARGS(KO_INT(now_s), KO_INT(limit)), sizeof(**out),
-                        read_item, arena, out, count, err);
+    return ko_meta_list(tx, KO_Q_gc_list_due, KO_ARGS(KO_INT(now_s), KO_INT(limit)), &item_element,
+                        arena, out, count, err);
 }
 
 /* ---- Review ---- */
@@ -214,15 +216,15 @@ int ko_meta_gc_list_condemned(ko_meta_tx *tx, int64_t after_id, size_t limit, ko
                               ko_meta_blob **out, size_t *count, ko_err *err)
 {
     return ko_meta_list(tx, KO_Q_gc_list_condemned, KO_ARGS(KO_INT(after_id), KO_INT(limit)),
-                        sizeof(**out), ko_meta_read_blob, arena, out, count, err);
+                        &ko_meta_blob_element, arena, out, count, err);
 }
 
 int ko_meta_gc_list_quarantined(ko_meta_tx *tx, int64_t before_s, int64_t after_id, size_t limit,
                                 ko_arena *arena, ko_meta_blob **out, size_t *count, ko_err *err)
 {
     return ko_meta_list(tx, KO_Q_gc_list_quarantined,
-                        KO_ARGS(KO_INT(after_id), KO_INT(before_s), KO_INT(limit)), sizeof(**out),
-                        ko_meta_read_blob, arena, out, count, err);
+                        KO_ARGS(KO_INT(after_id), KO_INT(before_s), KO_INT(limit)),
+                        &ko_meta_blob_element, arena, out, count, err);
 }
 
 /* 1: the blob is in that state, 0: not any more, -1. */
@@ -290,6 +292,8 @@ static int read_candidate(ko_db_rows *rows, void *element, ko_arena *arena, ko_e
     return ko_meta_col_digest(rows, 2, &out->digest, err);
 }
 
+static const ko_meta_element candidate_element = {sizeof(candidate), read_candidate};
+
 int ko_meta_gc_queue_untagged(ko_meta_tx *tx, int64_t after_id, size_t limit, int64_t at_s,
                               int64_t *next_id, ko_err *err)
 {
@@ -298,7 +302,7 @@ int ko_meta_gc_queue_untagged(ko_meta_tx *tx, int64_t after_id, size_t limit, in
     size_t count = 0;
 
     if (ko_meta_list(tx, KO_Q_gc_list_untagged, KO_ARGS(KO_INT(after_id), KO_INT(limit)),
-                     sizeof(*found), read_candidate, arena, &found, &count, err) < 0)
+                     &candidate_element, arena, &found, &count, err) < 0)
         return -1;
     for (size_t i = 0; i < count; i++) {
         if (!found[i].is_tagged && ko_meta_gc_queue(tx, KO_META_GC_MANIFEST, found[i].repo_id,

@@ -68,13 +68,15 @@ static int read_grant(ko_db_rows *rows, void *element, ko_arena *arena, ko_err *
     return ko_meta_col_copy(rows, 4, out->subject, sizeof(out->subject), err);
 }
 
+static const ko_meta_element grant_element = {sizeof(ko_meta_grant), read_grant};
+
 int ko_meta_grant_list(ko_meta_tx *tx, ko_str pattern, int64_t after_id, size_t limit,
                        ko_arena *arena, ko_meta_grant **out, size_t *count, ko_err *err)
 {
     ko_query query = pattern.len > 0 ? KO_Q_grant_list_pattern : KO_Q_grant_list;
 
-    return ko_meta_list(tx, query, KO_ARGS(KO_TEXT(pattern), KO_INT(after_id), KO_INT(limit)),
-                        sizeof(**out), read_grant, arena, out, count, err);
+    return ko_meta_list(tx, query, KO_ARGS(KO_INT(after_id), KO_INT(limit), KO_TEXT(pattern)),
+                        &grant_element, arena, out, count, err);
 }
 
 /* ---- Access ---- */

@@ -57,6 +57,8 @@ static int read_group(ko_db_rows *rows, void *element, ko_arena *arena, ko_err *
     return 0;
 }
 
+static const ko_meta_element group_element = {sizeof(ko_meta_group), read_group};
+
 int ko_meta_group_find(ko_meta_tx *tx, ko_str name, ko_arena *arena, ko_meta_group *out,
                        ko_err *err)
 {
@@ -73,8 +75,8 @@ int ko_meta_group_find(ko_meta_tx *tx, ko_str name, ko_arena *arena, ko_meta_gro
 int ko_meta_group_list(ko_meta_tx *tx, ko_str after, size_t limit, ko_arena *arena,
                        ko_meta_group **out, size_t *count, ko_err *err)
 {
-    return ko_meta_list(tx, KO_Q_group_list, KO_ARGS(KO_TEXT(after), KO_INT(limit)), sizeof(**out),
-                        read_group, arena, out, count, err);
+    return ko_meta_list(tx, KO_Q_group_list, KO_ARGS(KO_TEXT(after), KO_INT(limit)), &group_element,
+                        arena, out, count, err);
 }
 
 int ko_meta_group_remove(ko_meta_tx *tx, int64_t id, bool force, int64_t at_s, ko_err *err)
@@ -128,12 +130,14 @@ static int read_member(ko_db_rows *rows, void *element, ko_arena *arena, ko_err 
     return ko_meta_col_copy(rows, 1, out->name, sizeof(out->name), err);
 }
 
+static const ko_meta_element member_element = {sizeof(ko_meta_member), read_member};
+
 int ko_meta_group_list_members(ko_meta_tx *tx, int64_t group_id, ko_str after, size_t limit,
                                ko_arena *arena, ko_meta_member **out, size_t *count, ko_err *err)
 {
     return ko_meta_list(tx, KO_Q_group_list_members,
-                        KO_ARGS(KO_INT(group_id), KO_TEXT(after), KO_INT(limit)), sizeof(**out),
-                        read_member, arena, out, count, err);
+                        KO_ARGS(KO_INT(group_id), KO_TEXT(after), KO_INT(limit)), &member_element,
+                        arena, out, count, err);
 }
 
 static int read_membership(ko_db_rows *rows, void *element, ko_arena *arena, ko_err *err)
@@ -146,10 +150,12 @@ static int read_membership(ko_db_rows *rows, void *element, ko_arena *arena, ko_
     return ko_meta_col_copy(rows, 1, out->name, sizeof(out->name), err);
 }
 
+static const ko_meta_element membership_element = {sizeof(ko_meta_membership), read_membership};
+
 int ko_meta_group_list_of(ko_meta_tx *tx, int64_t account_id, ko_str after, size_t limit,
                           ko_arena *arena, ko_meta_membership **out, size_t *count, ko_err *err)
 {
     return ko_meta_list(tx, KO_Q_group_list_of,
-                        KO_ARGS(KO_INT(account_id), KO_TEXT(after), KO_INT(limit)), sizeof(**out),
-                        read_membership, arena, out, count, err);
+                        KO_ARGS(KO_INT(account_id), KO_TEXT(after), KO_INT(limit)),
+                        &membership_element, arena, out, count, err);
 }

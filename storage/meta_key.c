@@ -22,10 +22,11 @@ static int read_key(ko_db_rows *rows, void *element, ko_arena *arena, ko_err *er
     return 0;
 }
 
+static const ko_meta_element key_element = {sizeof(ko_meta_key), read_key};
+
 int ko_meta_key_list(ko_meta_tx *tx, ko_arena *arena, ko_meta_key **out, size_t *count, ko_err *err)
 {
-    return ko_meta_list(tx, KO_Q_key_list, KO_NO_ARGS, sizeof(**out), read_key, arena, out, count,
-                        err);
+    return ko_meta_list(tx, KO_Q_key_list, KO_NO_ARGS, &key_element, arena, out, count, err);
 }
 
 int ko_meta_key_retire(ko_meta_tx *tx, ko_str kid, int64_t at_s, ko_err *err)

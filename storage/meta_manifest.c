@@ -99,8 +99,8 @@ int ko_meta_manifest_put(ko_meta_tx *tx, const ko_meta_repo *repo,
             0 ||
         ko_meta_repo_add_bytes(tx, repo->id, (int64_t)spec->bytes.len, err) < 0 ||
         /* It may stay untagged; there is no hurry, as with the blobs it came with. */
-        ko_meta_gc_queue(tx, KO_META_GC_MANIFEST, repo->id, spec->digest,
-                         by.at_s + KO_META_LEASE_S, by.at_s, err) < 0)
+        ko_meta_gc_queue(tx, KO_META_GC_MANIFEST, repo->id, spec->digest, by.at_s + KO_META_LEASE_S,
+                         by.at_s, err) < 0)
         return -1;
     return ko_meta_run(tx, KO_Q_repo_set_pushed, KO_ARGS(KO_INT(repo->id), KO_INT(by.at_s)), NULL,
                        err);
@@ -126,6 +126,8 @@ static int read_manifest(ko_db_rows *rows, void *element, ko_arena *arena, ko_er
         return -1;
     return out->has_subject ? ko_meta_col_digest(rows, 6, &out->subject, err) : 0;
 }
+
+static const ko_meta_element manifest_element = {sizeof(ko_meta_manifest), read_manifest};
 
 static int one_manifest(ko_meta_tx *tx, ko_query query, int64_t repo_id, ko_str key,
                         ko_arena *arena, ko_meta_manifest *out, ko_err *err)
@@ -161,8 +163,8 @@ int ko_meta_manifest_list(ko_meta_tx *tx, int64_t repo_id, ko_str after, size_t 
                           ko_arena *arena, ko_meta_manifest **out, size_t *count, ko_err *err)
 {
     return ko_meta_list(tx, KO_Q_manifest_list,
-                        KO_ARGS(KO_INT(repo_id), KO_TEXT(after), KO_INT(limit)), sizeof(**out),
-                        read_manifest, arena, out, count, err);
+                        KO_ARGS(KO_INT(repo_id), KO_TEXT(after), KO_INT(limit)), &manifest_element,
+                        arena, out, count, err);
 }
 
 static int read_referrer(ko_db_rows *rows, void *element, ko_arena *arena, ko_err *err)
@@ -177,20 +179,19 @@ static int read_referrer(ko_db_rows *rows, void *element, ko_arena *arena, ko_er
     return ko_meta_col_digest(rows, 1, &out->digest, err);
 }
 
-int ko_meta_manifest_list_referrers(ko_meta_tx *tx, int64_t repo_id, const ko_digest *subject,
-                                    ko_str artifact_type, int64_t after_id, size_t limit,
-                                    ko_arena *arena, ko_meta_referrer **out, size_t *count,
-                                    ko_err *err)
+static const ko_meta_element referrer_element = {sizeof(ko_meta_referrer), read_referrer};
+
+int ko_meta_manifest_list_referrers(ko_meta_tx *tx, int64_t repo_id,
+                                    const ko_meta_referrer_page *page, ko_arena *arena,
+                                    ko_meta_referrer **out, size_t *count, ko_err *err)
 {
-    if (artifact_type.len == 0)
-        return ko_meta_list(
-            tx, KO_Q_manifest_list_referrers,
-            KO_ARGS(KO_INT(repo_id), KO_DIGEST(subject), KO_INT(after_id), KO_INT(limit)),
-            sizeof(**out), read_referrer, arena, out, count, err);
-    return ko_meta_list(tx, KO_Q_manifest_list_referrers_typed,
-                        KO_ARGS(KO_INT(repo_id), KO_DIGEST(subject), KO_INT(after_id),
-                                KO_INT(limit), KO_TEXT(artifact_type)),
-                        sizeof(**out), read_referrer, arena, out, count, err);
+    ko_query query = page->artifact_type.len > 0 ? KO_Q_manifest_list_referrers_typed
+                                                 : KO_Q_manifest_list_referrers;
+
+    return ko_meta_list(tx, query,
+                        KO_ARGS(KO_INT(repo_id), KO_DIGEST(page->subject), KO_INT(page->after_id),
+                                KO_INT(page->limit), KO_TEXT(page->artifact_type)),
+                        &referrer_element, arena, out, count, err);
 }
 
 int ko_meta_manifest_count(ko_meta_tx *tx, uint64_t *out, ko_err *err)

@@ -80,12 +80,17 @@ typedef struct {
     ko_str annotations;        /* JSON object text, or "" */
 } ko_meta_referrer;
 
+typedef struct {
+    const ko_digest *subject;
+    ko_str artifact_type; /* only these; "": all */
+    int64_t after_id;     /* 0 from the start */
+    size_t limit;
+} ko_meta_referrer_page;
+
 /* Manifests of the repository whose subject is this digest, whether or not that exists, oldest
- * first, after `after_id` (0 from the start), at most `limit`; only those of `artifact_type` unless
- * it is empty. */
+ * first. */
 KO_MUST_USE int ko_meta_manifest_list_referrers(ko_meta_tx *tx, int64_t repo_id,
-                                                const ko_digest *subject, ko_str artifact_type,
-                                                int64_t after_id, size_t limit, ko_arena *arena,
+                                                const ko_meta_referrer_page *page, ko_arena *arena,
                                                 ko_meta_referrer **out, size_t *count, ko_err *err);
 
 /* How many there are (for /metrics). */

@@ -92,16 +92,21 @@ KO_MUST_USE int ko_meta_col_blob(ko_db_rows *rows, int column, ko_meta_blob *out
 
 /* ---- Lists ---- */
 
-/* Reads all rows of a statement into an array in the arena. `read_row` fills one element, zeroed
- * before. `out` is the address of a pointer to elements, never NULL on success. */
-typedef int ko_meta_read_row(ko_db_rows *rows, void *element, ko_arena *arena, ko_err *err);
+/* What a list is made of. `read` fills one element, zeroed before, from the row at hand. */
+typedef struct {
+    size_t size;
+    int (*read)(ko_db_rows *rows, void *element, ko_arena *arena, ko_err *err);
+} ko_meta_element;
+
+extern const ko_meta_element ko_meta_str_element; /* the first column */
+extern const ko_meta_element ko_meta_repo_element;
+extern const ko_meta_element ko_meta_blob_element;
+
+/* Reads all rows of a statement into an array in the arena. `out` is the address of a pointer to
+ * elements, never NULL on success. */
 KO_MUST_USE int ko_meta_list(ko_meta_tx *tx, ko_query query, const ko_db_value *params,
-                             size_t param_count, size_t element_size, ko_meta_read_row *read_row,
-                             ko_arena *arena, void *out, size_t *count, ko_err *err);
-/* Elements that are one text or one repository. */
-ko_meta_read_row ko_meta_read_str;
-ko_meta_read_row ko_meta_read_repo;
-ko_meta_read_row ko_meta_read_blob;
+                             size_t param_count, const ko_meta_element *element, ko_arena *arena,
+                             void *out, size_t *count, ko_err *err);
 
 /* ---- Between the nouns ---- */
 

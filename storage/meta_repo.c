@@ -189,11 +189,11 @@ int ko_meta_repo_list(ko_meta_tx *tx, ko_meta_caller caller, ko_str prefix, ko_s
     if (caller.account_id == 0 || caller.is_admin)
         return ko_meta_list(tx, caller.is_admin ? KO_Q_repo_list_all : KO_Q_repo_list_public,
                             KO_ARGS(bound_value(&low), bound_value(&high), KO_INT(limit)),
-                            sizeof(**out), ko_meta_read_repo, arena, out, count, err);
+                            &ko_meta_repo_element, arena, out, count, err);
     return ko_meta_list(
         tx, KO_Q_repo_list_visible,
         KO_ARGS(KO_INT(caller.account_id), bound_value(&low), bound_value(&high), KO_INT(limit)),
-        sizeof(**out), ko_meta_read_repo, arena, out, count, err);
+        &ko_meta_repo_element, arena, out, count, err);
 }
 
 int ko_meta_repo_list_owned(ko_meta_tx *tx, int64_t owner_id, ko_str after, size_t limit,
@@ -201,10 +201,10 @@ int ko_meta_repo_list_owned(ko_meta_tx *tx, int64_t owner_id, ko_str after, size
 {
     if (owner_id == 0)
         return ko_meta_list(tx, KO_Q_repo_list_unowned, KO_ARGS(KO_TEXT(after), KO_INT(limit)),
-                            sizeof(**out), ko_meta_read_repo, arena, out, count, err);
+                            &ko_meta_repo_element, arena, out, count, err);
     return ko_meta_list(tx, KO_Q_repo_list_owned,
-                        KO_ARGS(KO_INT(owner_id), KO_TEXT(after), KO_INT(limit)), sizeof(**out),
-                        ko_meta_read_repo, arena, out, count, err);
+                        KO_ARGS(KO_INT(owner_id), KO_TEXT(after), KO_INT(limit)),
+                        &ko_meta_repo_element, arena, out, count, err);
 }
 
 int ko_meta_repo_count(ko_meta_tx *tx, uint64_t *out, ko_err *err)

@@ -152,53 +152,54 @@ int ko_meta_col_blob(ko_db_rows *rows, int column, ko_meta_blob *out, ko_err *er
 
 /* Arrays grow by doubling in the arena; what they leave behind is at most as much again. */
 int ko_meta_list(ko_meta_tx *tx, ko_query query, const ko_db_value *params, size_t param_count,
-                 size_t element_size, ko_meta_read_row *read_row, ko_arena *arena, void *out,
-                 size_t *count, ko_err *err)
+                 const ko_meta_element *element, ko_arena *arena, void *out, size_t *count,
+                 ko_err *err)
 {
     ko_autoptr(ko_db_rows) rows = NULL;
     size_t used = 0, room = 16;
-    char *elements = ko_arena_alloc_array(arena, room, element_size);
+    char *all = ko_arena_alloc_array(arena, room, element->size);
+    int rc;
 
     if (ko_meta_rows(tx, query, params, param_count, &rows, err) < 0)
         return -1;
-    for (;;) {
-        int rc = ko_meta_next(rows, err);
-
-        if (rc < 0)
-            return -1;
-        if (rc == 0)
-            break;
+    while ((rc = ko_meta_next(rows, err)) > 0) {
         if (used == room) {
-            char *grown = ko_arena_alloc_array(arena, room * 2, element_size);
+            char *grown = ko_arena_alloc_array(arena, room * 2, element->size);
 
-            memcpy(grown, elements, used * element_size);
-            elements = grown;
+            memcpy(grown, all, used * element->size);
+            all = grown;
             room *= 2;
         }
-        if (read_row(rows, elements + used * element_size, arena, err) < 0)
+        if (element->read(rows, all + used * element->size, arena, err) < 0)
             return -1;
         used++;
     }
-    memcpy(out, &elements, sizeof(elements)); /* a pointer of the caller's element type */
+    if (rc < 0)
+        return -1;
+    memcpy(out, &all, sizeof(all)); /* a pointer of the caller's element type */
     *count = used;
     return 0;
 }
 
-int ko_meta_read_str(ko_db_rows *rows, void *element, ko_arena *arena, ko_err *err)
+static int read_str(ko_db_rows *rows, void *element, ko_arena *arena, ko_err *err)
 {
     (void)err; /* a copy cannot fail */
     *(ko_str *)element = ko_meta_col_bytes(rows, 0, arena);
     return 0;
 }
 
-int ko_meta_read_repo(ko_db_rows *rows, void *element, ko_arena *arena, ko_err *err)
+static int read_repo(ko_db_rows *rows, void *element, ko_arena *arena, ko_err *err)
 {
     (void)arena; /* all of it is in the struct */
     return ko_meta_col_repo(rows, 0, element, err);
 }
 
-int ko_meta_read_blob(ko_db_rows *rows, void *element, ko_arena *arena, ko_err *err)
+static int read_blob(ko_db_rows *rows, void *element, ko_arena *arena, ko_err *err)
 {
     (void)arena; /* all of it is in the struct */
     return ko_meta_col_blob(rows, 0, element, err);
 }
+
+const ko_meta_element ko_meta_str_element = {sizeof(ko_str), read_str};
+const ko_meta_element ko_meta_repo_element = {sizeof(ko_meta_repo), read_repo};
+const ko_meta_element ko_meta_blob_element = {sizeof(ko_meta_blob), read_blob};

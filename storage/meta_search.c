@@ -66,6 +66,8 @@ static int read_hit(ko_db_rows *rows, void *element, ko_arena *arena, ko_err *er
     return ko_meta_col_repo(rows, 0, &out->repo, err);
 }
 
+static const ko_meta_element hit_element = {sizeof(ko_meta_search_hit), read_hit};
+
 int ko_meta_search(ko_meta_tx *tx, ko_meta_caller caller, ko_str query, size_t offset, size_t limit,
                    ko_arena *arena, ko_meta_search_hit **out, size_t *count, ko_err *err)
 {
@@ -76,9 +78,9 @@ int ko_meta_search(ko_meta_tx *tx, ko_meta_caller caller, ko_str query, size_t o
         return ko_meta_list(tx, KO_Q_search_everything,
                             KO_ARGS(KO_INT(caller.account_id), KO_INT(caller.is_admin),
                                     KO_INT(offset), KO_INT(limit)),
-                            sizeof(**out), read_hit, arena, out, count, err);
+                            &hit_element, arena, out, count, err);
     return ko_meta_list(tx, KO_Q_search_words,
                         KO_ARGS(KO_INT(caller.account_id), KO_INT(caller.is_admin), KO_INT(offset),
                                 KO_INT(limit), KO_TEXT(words), KO_TEXT(lower(typed, arena))),
-                        sizeof(**out), read_hit, arena, out, count, err);
+                        &hit_element, arena, out, count, err);
 }

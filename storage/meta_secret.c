@@ -51,6 +51,8 @@ static int read_secret(ko_db_rows *rows, void *element, ko_arena *arena, ko_err 
     return 0;
 }
 
+static const ko_meta_element secret_element = {sizeof(ko_meta_secret), read_secret};
+
 int ko_meta_secret_find(ko_meta_tx *tx, const uint8_t hash[static KO_META_SECRET_HASH],
                         ko_arena *arena, ko_meta_secret *out, ko_err *err)
 {
@@ -66,8 +68,8 @@ int ko_meta_secret_list(ko_meta_tx *tx, int64_t account_id, int64_t after_id, si
                         ko_arena *arena, ko_meta_secret **out, size_t *count, ko_err *err)
 {
     return ko_meta_list(tx, KO_Q_secret_list,
-                        KO_ARGS(KO_INT(account_id), KO_INT(after_id), KO_INT(limit)), sizeof(**out),
-                        read_secret, arena, out, count, err);
+                        KO_ARGS(KO_INT(account_id), KO_INT(after_id), KO_INT(limit)),
+                        &secret_element, arena, out, count, err);
 }
 
 int ko_meta_secret_revoke(ko_meta_tx *tx, int64_t account_id, int64_t id, ko_err *err)

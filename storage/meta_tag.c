@@ -18,6 +18,8 @@ static int read_tag(ko_db_rows *rows, void *element, ko_arena *arena, ko_err *er
     return ko_meta_col_digest(rows, 1, &out->digest, err);
 }
 
+static const ko_meta_element tag_element = {sizeof(ko_meta_tag), read_tag};
+
 int ko_meta_tag_find(ko_meta_tx *tx, int64_t repo_id, ko_str name, ko_meta_tag *out, ko_err *err)
 {
     ko_autoptr(ko_db_rows) rows = NULL;
@@ -129,22 +131,22 @@ int ko_meta_tag_list(ko_meta_tx *tx, int64_t repo_id, ko_str last, size_t limit,
                      ko_meta_tag **out, size_t *count, ko_err *err)
 {
     return ko_meta_list(tx, KO_Q_tag_list, KO_ARGS(KO_INT(repo_id), KO_TEXT(last), KO_INT(limit)),
-                        sizeof(**out), read_tag, arena, out, count, err);
+                        &tag_element, arena, out, count, err);
 }
 
 int ko_meta_tag_list_names(ko_meta_tx *tx, int64_t repo_id, ko_str last, size_t limit,
                            ko_arena *arena, ko_str **out, size_t *count, ko_err *err)
 {
     return ko_meta_list(tx, KO_Q_tag_list_names,
-                        KO_ARGS(KO_INT(repo_id), KO_TEXT(last), KO_INT(limit)), sizeof(**out),
-                        ko_meta_read_str, arena, out, count, err);
+                        KO_ARGS(KO_INT(repo_id), KO_TEXT(last), KO_INT(limit)),
+                        &ko_meta_str_element, arena, out, count, err);
 }
 
 int ko_meta_tag_list_of(ko_meta_tx *tx, int64_t repo_id, const ko_digest *digest, ko_arena *arena,
                         ko_str **out, size_t *count, ko_err *err)
 {
     return ko_meta_list(tx, KO_Q_tag_list_of, KO_ARGS(KO_INT(repo_id), KO_DIGEST(digest)),
-                        sizeof(**out), ko_meta_read_str, arena, out, count, err);
+                        &ko_meta_str_element, arena, out, count, err);
 }
 
 int ko_meta_tag_count(ko_meta_tx *tx, uint64_t *out, ko_err *err)
@@ -172,6 +174,8 @@ static int read_change(ko_db_rows *rows, void *element, ko_arena *arena, ko_err 
     return ko_meta_col_copy(rows, 5, out->account, sizeof(out->account), err);
 }
 
+static const ko_meta_element change_element = {sizeof(ko_meta_tag_change), read_change};
+
 int ko_meta_tag_list_history(ko_meta_tx *tx, int64_t repo_id, ko_str name, int64_t before_id,
                              size_t limit, ko_arena *arena, ko_meta_tag_change **out, size_t *count,
                              ko_err *err)
@@ -180,6 +184,6 @@ int ko_meta_tag_list_history(ko_meta_tx *tx, int64_t repo_id, ko_str name, int64
     ko_query query = name.len > 0 ? KO_Q_tag_list_history : KO_Q_tag_list_repo_history;
 
     return ko_meta_list(tx, query,
-                        KO_ARGS(KO_INT(repo_id), KO_TEXT(name), KO_INT(before), KO_INT(limit)),
-                        sizeof(**out), read_change, arena, out, count, err);
+                        KO_ARGS(KO_INT(repo_id), KO_INT(before), KO_INT(limit), KO_TEXT(name)),
+                        &change_element, arena, out, count, err);
 }

@@ -27,6 +27,8 @@ static int read_upload(ko_db_rows *rows, void *element, ko_arena *arena, ko_err 
     return ko_meta_col_copy(rows, 1, out->repo, sizeof(out->repo), err);
 }
 
+static const ko_meta_element upload_element = {sizeof(ko_meta_upload), read_upload};
+
 int ko_meta_upload_find(ko_meta_tx *tx, ko_str id, ko_str repo, ko_meta_upload *out, ko_err *err)
 {
     ko_autoptr(ko_db_rows) rows = NULL;
@@ -65,7 +67,7 @@ int ko_meta_upload_list_idle(ko_meta_tx *tx, int64_t before_s, size_t limit, ko_
                              ko_meta_upload **out, size_t *count, ko_err *err)
 {
     return ko_meta_list(tx, KO_Q_upload_list_idle, KO_ARGS(KO_INT(before_s), KO_INT(limit)),
-                        sizeof(**out), read_upload, arena, out, count, err);
+                        &upload_element, arena, out, count, err);
 }
 
 int ko_meta_upload_count(ko_meta_tx *tx, int64_t account_id, uint64_t *out, ko_err *err)

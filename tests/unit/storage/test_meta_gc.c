@@ -46,18 +46,15 @@ static int review_all(fixture *f, int64_t now_s, int64_t keep_s, ko_meta_gc_verd
 
     for (;;) {
         ko_meta_gc_item *items = NULL;
+        ko_meta_gc_verdict verdict;
         size_t count = 0;
+        uint64_t bytes = 0;
 
-        assert_ok(ko_meta_gc_list_due(&f->tx, now_s, 100, f->arena, &items, &count, ERR));
+        assert_ok(ko_meta_gc_list_due(&f->tx, now_s, 1, f->arena, &items, &count, ERR));
         if (count == 0)
             return seen;
-        for (size_t i = 0; i < count; i++) {
-            ko_meta_gc_verdict verdict;
-            uint64_t bytes = 0;
-
-            assert_ok(ko_meta_gc_review(&f->tx, &items[i], &policy, &verdict, &bytes, ERR));
-            seen += verdict == wanted;
-        }
+        assert_ok(ko_meta_gc_review(&f->tx, items, &policy, &verdict, &bytes, ERR));
+        seen += verdict == wanted;
     }
 }
 

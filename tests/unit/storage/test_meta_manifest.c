@@ -135,6 +135,15 @@ static void manifests_are_listed_by_digest(void **state)
     assert_int_equal(all, 3);
 }
 
+static int refer(fixture *f, const ko_meta_repo *repo, const ko_digest *subject, ko_str type,
+                 int64_t after_id, ko_meta_referrer **out, size_t *count)
+{
+    const ko_meta_referrer_page page = {
+        .subject = subject, .artifact_type = type, .after_id = after_id, .limit = 9};
+
+    return ko_meta_manifest_list_referrers(&f->tx, repo->id, &page, f->arena, out, count, ERR);
+}
+
 /* Spec "Listing Referrers": the subject need not exist. */
 static void referrers_are_listed_without_their_subject(void **state)
 {
@@ -148,27 +157,22 @@ static void referrers_are_listed_without_their_subject(void **state)
     size_t count = 0;
 
     (void)put_manifest(f, &other, "sig", &subject, "application/sig");
-    assert_ok(ko_meta_manifest_list_referrers(&f->tx, repo.id, &subject, KO_STR(""), 0, 9, f->arena,
-                                              &page, &count, ERR));
+    assert_ok(refer(f, &repo, &subject, KO_STR(""), 0, &page, &count));
     assert_int_equal(count, 2);
     assert_true(ko_digest_eq(&page[0].digest, &sbom));
     assert_true(ko_digest_eq(&page[1].digest, &sig));
     assert_string_equal(page[0].artifact_type, "application/sbom");
     assert_true(ko_str_eq(page[0].annotations, KO_STR("{\"a\":\"b\"}")));
-    assert_ok(ko_meta_manifest_list_referrers(&f->tx, repo.id, &subject, KO_STR(""), page[0].id, 9,
-                                              f->arena, &page, &count, ERR));
+    assert_ok(refer(f, &repo, &subject, KO_STR(""), page[0].id, &page, &count));
     assert_int_equal(count, 1);
-    assert_ok(ko_meta_manifest_list_referrers(&f->tx, repo.id, &subject, KO_STR("application/sig"),
-                                              0, 9, f->arena, &page, &count, ERR));
+    assert_ok(refer(f, &repo, &subject, KO_STR("application/sig"), 0, &page, &count));
     assert_int_equal(count, 1);
     assert_true(ko_digest_eq(&page[0].digest, &sig));
-    assert_ok(ko_meta_manifest_list_referrers(&f->tx, repo.id, &none, KO_STR(""), 0, 9, f->arena,
-                                              &page, &count, ERR));
+    assert_ok(refer(f, &repo, &none, KO_STR(""), 0, &page, &count));
     assert_int_equal(count, 0);
     assert_non_null(page);
     assert_ok(ko_meta_manifest_delete(&f->tx, &repo, &sig, by, f->arena, NULL, NULL, ERR));
-    assert_ok(ko_meta_manifest_list_referrers(&f->tx, repo.id, &subject, KO_STR(""), 0, 9, f->arena,
-                                              &page, &count, ERR));
+    assert_ok(refer(f, &repo, &subject, KO_STR(""), 0, &page, &count));
     assert_int_equal(count, 1);
 }
 

@@ -34,6 +34,7 @@ typedef struct {
     uint64_t head_timeout_ms, idle_timeout_ms, stall_timeout_ms, min_rate_bytes_s;
     uint64_t read_pause_us; /* /read: how long its reader blocks */
     uint64_t file_size;     /* 0: ENV_FILE_SIZE */
+    bool read_waits;        /* /read: it blocks until env.released */
     bool shape_bad;         /* with an on_bad_request handler */
 } env_opts;
 
@@ -140,6 +141,8 @@ static inline int env_read_slowly(void *arg, void *into, size_t len, uint64_t of
 
         (void)nanosleep(&pause, NULL);
     }
+    while (e->opts.read_waits && !atomic_load(&e->released))
+        (void)poll(NULL, 0, 1);
     if (offset == UINT64_MAX)
         return ko_err_set(err, KO_E_IO, "reader failed");
     for (size_t i = 0; i < len; i++)

@@ -34,6 +34,8 @@ typedef struct {
     ko_digest *blobs; /* that must be there */
     size_t blob_count;
     bool *blob_missing;
+    ko_digest *foreign; /* layers that may live elsewhere */
+    size_t foreign_count;
     ko_digest *children;
     size_t child_count;
     bool *child_missing;
@@ -126,9 +128,9 @@ static ko_step_ret put_store(ko_req *req)
 
 /* ---- On the pool ---- */
 
-/* Digests of what must be there, without what lives elsewhere (foreign layers, T41). */
-static ko_digest *required(ko_arena *arena, const ko_desc *config, const ko_desc *descs,
-                           size_t count, size_t *out)
+/* Digests of what must be there or, with `foreign`, of what may live elsewhere (T41). */
+static ko_digest *digests_of(ko_arena *arena, const ko_desc *config, const ko_desc *descs,
+                             size_t count, bool foreign, size_t *out)
 {
     ko_digest *digests = ko_arena_alloc_array(arena, count + 1, sizeof(*digests));
     size_t n = 0;
@@ -136,7 +138,7 @@ static ko_digest *required(ko_arena *arena, const ko_desc *config, const ko_desc
     if (config)
         digests[n++] = config->digest;
     for (size_t i = 0; i < count; i++)
-        if (!descs[i].foreign)
+        if (descs[i].foreign == foreign)
             digests[n++] = descs[i].digest;
     *out = n;
     return digests;
@@ -217,6 +219,8 @@ static int put_tx(ko_meta_tx *tx, void *arg, ko_err *err)
                                   .bytes = job->bytes,
                                   .blobs = job->blobs,
                                   .blob_count = job->blob_count,
+                                  .foreign = job->foreign,
+                                  .foreign_count = job->foreign_count,
                                   .children = job->children,
                                   .child_count = job->child_count};
     ko_meta_repo repo;
@@ -243,10 +247,12 @@ static int put_run(ko_job *base, ko_err *err)
                           job->digest.text);
     if (ko_manifest_parse(job->bytes, job->content_type, arena, &job->manifest, err) < 0)
         return -1;
-    job->blobs = required(arena, job->manifest.config, job->manifest.blobs,
-                          job->manifest.blob_count, &job->blob_count);
-    job->children =
-        required(arena, NULL, job->manifest.children, job->manifest.child_count, &job->child_count);
+    job->blobs = digests_of(arena, job->manifest.config, job->manifest.blobs,
+                            job->manifest.blob_count, false, &job->blob_count);
+    job->foreign = digests_of(arena, NULL, job->manifest.blobs, job->manifest.blob_count, true,
+                              &job->foreign_count);
+    job->children = digests_of(arena, NULL, job->manifest.children, job->manifest.child_count,
+                               false, &job->child_count);
     job->blob_missing = ko_arena_alloc_array(arena, job->blob_count + 1, sizeof(bool));
     job->child_missing = ko_arena_alloc_array(arena, job->child_count + 1, sizeof(bool));
     ko_buf_init(&annotations, KO_MAX_MANIFEST);

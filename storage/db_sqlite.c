@@ -354,7 +354,7 @@ static int configure(connection *db, ko_err *err)
     static const char settings[] = "PRAGMA journal_mode = WAL;"
                                    "PRAGMA synchronous = NORMAL;"
                                    "PRAGMA foreign_keys = ON;"
-                                   "PRAGMA cache_size = -1024;"
+                                   "PRAGMA cache_size = -512;"
                                    "PRAGMA temp_store = MEMORY;"
                                    "PRAGMA wal_autocheckpoint = 1000;"
                                    "PRAGMA journal_size_limit = 8388608;";

@@ -7,50 +7,35 @@
 #include "common/base/clock.h"
 #include "server/audit.h"
 #include "server/authn.h"
-#include "server/page.h"
-#include "server/req.h"
+#include "server/names.h"
 #include "storage/meta_repo.h"
 
-typedef struct {
-    ko_job job;
-    ko_page page;
-    ko_str last;
+static int load_repos(ko_meta_tx *tx, ko_names_query *query, ko_err *err)
+{
     ko_meta_repo *repos;
-    size_t count;
-    bool more;
-    ko_buf body;
-} catalog_job;
 
-static int catalog_tx(ko_meta_tx *tx, void *arg, ko_err *err)
-{
-    catalog_job *job = arg;
-    ko_meta_caller caller = {job->job.identity->account_id, job->job.identity->admin};
-
-    return ko_meta_repo_list(tx, caller, KO_STR(""), job->last, job->page.limit + 1, job->job.arena,
-                             &job->repos, &job->count, err);
-}
-
-static int catalog_run(ko_job *base, ko_err *err)
-{
-    catalog_job *job = (catalog_job *)base;
-    ko_buf *out = &job->body;
-
-    if (ko_meta_read(base->app->meta, catalog_tx, job, err) < 0)
+    if (ko_meta_repo_list(tx, query->caller, KO_STR(""), query->last, query->limit, query->arena,
+                          &repos, &query->count, err) < 0)
         return -1;
-    job->more = job->count > job->page.limit && job->page.limit > 0;
-    if (job->count > job->page.limit)
-        job->count = job->page.limit;
-    (void)ko_buf_put_text(out, "{\"repositories\":[");
-    for (size_t i = 0; i < job->count; i++)
-        (void)ko_buf_printf(out, "%s\"%s\"", i > 0 ? "," : "", job->repos[i].name);
-    (void)ko_buf_put_text(out, "]}\n");
-    return ko_buf_ok(out, err);
+    query->names = ko_arena_alloc_array(query->arena, query->count + 1, sizeof(ko_str));
+    for (size_t i = 0; i < query->count; i++)
+        query->names[i] = ko_str_of(repos[i].name);
+    return 0;
 }
 
-static void catalog_drop(ko_job *base)
+/* Repositories come, go and change hands with the rights generation. */
+static uint64_t rights_generation(const ko_meta *meta, ko_str subject)
 {
-    ko_buf_done(&((catalog_job *)base)->body);
+    (void)subject;
+    return ko_meta_generation_rights(meta);
 }
+
+static const ko_names_kind catalog = {.id = 'c',
+                                      .member = "repositories",
+                                      .max = KO_MAX_PAGE,
+                                      .per_caller = true,
+                                      .load = load_repos,
+                                      .generation = rights_generation};
 
 static bool may_list(const ko_req *req)
 {
@@ -71,33 +56,12 @@ static bool may_list(const ko_req *req)
 
 static ko_step_ret catalog_find(ko_req *req)
 {
-    catalog_job *job;
-    ko_page page;
-
     if (!may_list(req))
         return ko_authn_refuse(req, "registry:catalog:*");
-    if (ko_page_parse(req, KO_MAX_PAGE, &page) < 0)
-        return ko_page_refuse(req);
-    job = ko_job_new(req, catalog_job, catalog_run, catalog_drop);
-    job->page = page;
-    job->last = ko_arena_str(job->job.arena, page.last);
-    ko_buf_init(&job->body, KO_MIB);
-    return ko_req_work(req, &job->job);
+    return ko_names_find(req, &catalog);
 }
 
-static ko_step_ret catalog_reply(ko_req *req)
-{
-    catalog_job *job = ko_req_job(req, catalog_job);
-    ko_headers headers;
-
-    ko_req_headers(req, &headers);
-    ko_headers_add(&headers, "Content-Type", KO_STR("application/json"));
-    if (job->more)
-        ko_page_link(req, &headers, &job->page, ko_str_of(job->repos[job->count - 1].name), "");
-    return ko_req_reply(req, 200, &headers, ko_buf_str(&job->body));
-}
-
-const ko_step ko_catalog_get_steps[] = {KO_STEP(catalog_find), KO_STEP(catalog_reply),
+const ko_step ko_catalog_get_steps[] = {KO_STEP(catalog_find), KO_STEP(ko_names_reply),
                                         KO_STEPS_END};
 
 /* ---- DELETE of a repository ---- */

@@ -22,7 +22,7 @@ typedef struct ko_app {
     ko_uploads *uploads;
     ko_auth *auth;
     ko_pool *pool;
-    ko_pool *logins; /* password hashing: few threads, for each takes megabytes */
+    ko_pool *logins;   /* password hashing: few threads, for each takes megabytes */
     ko_cache *content; /* hot manifests and small blobs: server/content.h */
     ko_http_server *http;
     ko_metrics *metrics;

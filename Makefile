@@ -137,7 +137,10 @@ FUZZ_BIN := $(FUZZ_SRC:%.c=$(O)/%)
 $(O)/tests/fuzz/fuzz_%: $(O)/tests/fuzz/fuzz_%.o $(if $(FUZZ),,$(O)/tests/fuzz/replay.o) \
                         $(O)/libserver.a $(O)/libkontor.a
 	@echo "  LD    $@"
-	$(Q)$(CC) $(KO_LDFLAGS) $(if $(FUZZ),-fsanitize=fuzzer) -o $@ $^ $(PKG_LIBS)
+	$(Q)$(CC) $(KO_LDFLAGS) $(if $(FUZZ),-fsanitize=fuzzer) -o $@ $^ $(PKG_LIBS) $(FUZZ_LIBS)
+
+# The oracle of the differential target.
+$(O)/tests/fuzz/fuzz_http1_diff: FUZZ_LIBS := -lhttp_parser
 
 .PHONY: corpus
 corpus: $(FUZZ_BIN) ## fuzz targets over their corpora, without a fuzzer

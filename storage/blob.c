@@ -138,6 +138,12 @@ int ko_blob_restore(ko_blob_store *store, const ko_digest *digest, ko_err *err)
     return 0;
 }
 
+int ko_blob_open_quarantined(ko_blob_store *store, const ko_digest *digest, ko_blob_reader **out,
+                             ko_err *err)
+{
+    return store->ops->open_quarantined(store, digest, out, err);
+}
+
 int ko_blob_purge(ko_blob_store *store, const ko_digest *digest, ko_err *err)
 {
     if (store->ops->purge(store, digest, err) < 0)

@@ -79,6 +79,9 @@ KO_MUST_USE int ko_blob_quarantine(ko_blob_store *store, const ko_digest *digest
 /* Brings a quarantined blob back, as durably as publishing; one that is not hidden is success.
  * errors NOT_FOUND: neither there nor in quarantine; IO. */
 KO_MUST_USE int ko_blob_restore(ko_blob_store *store, const ko_digest *digest, ko_err *err);
+/* Opens a quarantined blob, to look at it before it is brought back. errors NOT_FOUND; IO. */
+KO_MUST_USE int ko_blob_open_quarantined(ko_blob_store *store, const ko_digest *digest,
+                                         ko_blob_reader **out, ko_err *err);
 /* Removes a quarantined blob for good; one that is not there is success. */
 KO_MUST_USE int ko_blob_purge(ko_blob_store *store, const ko_digest *digest, ko_err *err);
 

@@ -162,24 +162,41 @@ static int fs_stat(ko_blob_store *base, const ko_digest *digest, uint64_t *out_b
     return 0;
 }
 
-static int fs_open(ko_blob_store *base, const ko_digest *digest, ko_blob_reader **out, ko_err *err)
+static int open_file(const fs_store *store, int dirfd, const char *path, const ko_digest *digest,
+                     ko_blob_reader **out, ko_err *err)
 {
-    char path[PATH_LIVE_MAX];
     uint64_t size;
 
-    live_path(digest, path);
-    ko_autofd fd =
-        openat(store_of(base)->alg_fd[digest->alg], path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    ko_autofd fd = openat(dirfd, path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0)
         return ko_err_sys(err, "blob %s", digest->text);
     if (ko_fd_size(fd, &size, err) < 0)
         return ko_err_ctx(err, "blob %s", digest->text);
     ko_blob_reader *reader = ko_new(ko_blob_reader);
-    reader->ops = base->ops;
+    reader->ops = store->base.ops;
     reader->size_bytes = size;
     reader->fd = ko_steal_fd(&fd);
     *out = reader;
     return 0;
+}
+
+static int fs_open(ko_blob_store *base, const ko_digest *digest, ko_blob_reader **out, ko_err *err)
+{
+    const fs_store *store = store_of(base);
+    char path[PATH_LIVE_MAX];
+
+    live_path(digest, path);
+    return open_file(store, store->alg_fd[digest->alg], path, digest, out, err);
+}
+
+static int fs_open_quarantined(ko_blob_store *base, const ko_digest *digest, ko_blob_reader **out,
+                               ko_err *err)
+{
+    const fs_store *store = store_of(base);
+    char path[PATH_HELD_MAX];
+
+    held_path(digest, path);
+    return open_file(store, store->quarantine_fd, path, digest, out, err);
 }
 
 static int read_exactly(int fd, void *into, size_t len, uint64_t offset, ko_err *err)
@@ -368,6 +385,9 @@ static int fs_stage_discard(ko_blob_store *base, const char *id, ko_err *err)
 
 /* ---- Removing ---- */
 
+/* An upload that was published, hidden and published again has both names for one file, and rename
+ * does nothing between two names of one file (POSIX): hence the unlink. It may take away a file
+ * that is being published; whoever commits that one looks for it and publishes again (upload.c). */
 static int fs_quarantine(ko_blob_store *base, const ko_digest *digest, ko_err *err)
 {
     fs_store *store = store_of(base);
@@ -376,9 +396,9 @@ static int fs_quarantine(ko_blob_store *base, const ko_digest *digest, ko_err *e
 
     live_path(digest, from);
     held_path(digest, to);
-    if (renameat(store->alg_fd[digest->alg], from, store->quarantine_fd, to) < 0 && errno != ENOENT)
-        return ko_err_sys(err, "rename");
-    return 0;
+    if (renameat(store->alg_fd[digest->alg], from, store->quarantine_fd, to) == 0)
+        return unlink_if_there(store->alg_fd[digest->alg], from, err);
+    return errno == ENOENT ? 0 : ko_err_sys(err, "rename");
 }
 
 static int fs_restore(ko_blob_store *base, const ko_digest *digest, ko_err *err)
@@ -553,6 +573,7 @@ static const ko_blob_ops fs_ops = {
     .stage_discard = fs_stage_discard,
     .quarantine = fs_quarantine,
     .restore = fs_restore,
+    .open_quarantined = fs_open_quarantined,
     .purge = fs_purge,
     .walk = fs_walk,
     .space = fs_space,

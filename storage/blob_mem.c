@@ -83,21 +83,31 @@ static int mem_stat(ko_blob_store *base, const ko_digest *digest, uint64_t *out_
     return c ? 0 : missing(err, digest->text);
 }
 
-static int mem_open(ko_blob_store *base, const ko_digest *digest, ko_blob_reader **out, ko_err *err)
+static int open_in(mem_store *store, const ko_map *map, const ko_digest *digest,
+                   ko_blob_reader **out, ko_err *err)
 {
-    mem_store *store = store_of(base);
-
     pthread_mutex_lock(&store->lock);
-    content *c = ko_map_get(store->live, ko_str_of(digest->text));
+    content *c = ko_map_get(map, ko_str_of(digest->text));
     if (c) {
         mem_reader *reader = ko_new(mem_reader);
-        reader->base = (ko_blob_reader){.ops = base->ops, .size_bytes = c->len, .fd = -1};
+        reader->base = (ko_blob_reader){.ops = store->base.ops, .size_bytes = c->len, .fd = -1};
         reader->store = store;
         reader->content = content_ref(c);
         *out = &reader->base;
     }
     pthread_mutex_unlock(&store->lock);
     return c ? 0 : missing(err, digest->text);
+}
+
+static int mem_open(ko_blob_store *base, const ko_digest *digest, ko_blob_reader **out, ko_err *err)
+{
+    return open_in(store_of(base), store_of(base)->live, digest, out, err);
+}
+
+static int mem_open_quarantined(ko_blob_store *base, const ko_digest *digest, ko_blob_reader **out,
+                                ko_err *err)
+{
+    return open_in(store_of(base), store_of(base)->held, digest, out, err);
 }
 
 /* Published bytes never change, so they are read without the lock. */
@@ -397,6 +407,7 @@ static const ko_blob_ops mem_ops = {
     .stage_discard = mem_stage_discard,
     .quarantine = mem_quarantine,
     .restore = mem_restore,
+    .open_quarantined = mem_open_quarantined,
     .purge = mem_purge,
     .walk = mem_walk,
     .space = mem_space,

@@ -31,6 +31,8 @@ typedef struct {
 
     int (*quarantine)(ko_blob_store *store, const ko_digest *digest, ko_err *err);
     int (*restore)(ko_blob_store *store, const ko_digest *digest, ko_err *err);
+    int (*open_quarantined)(ko_blob_store *store, const ko_digest *digest, ko_blob_reader **out,
+                            ko_err *err);
     int (*purge)(ko_blob_store *store, const ko_digest *digest, ko_err *err);
 
     int (*walk)(ko_blob_store *store, ko_blob_where where, ko_blob_walk_fn *fn, void *arg,

@@ -286,6 +286,43 @@ static void a_quarantined_blob_is_hidden_until_restored(void **state)
     assert_int_equal(count(store, KO_BLOB_QUARANTINED), 0);
 }
 
+/* On disk the stage, the blob and the hidden copy are then names of one file. */
+static void a_blob_published_again_after_it_was_hidden_can_be_hidden_again(void **state)
+{
+    ko_blob_store *store = store_in(state);
+    ko_autoptr(ko_blob_stage) stage = NULL;
+    ko_digest d;
+
+    ko_digest_of(KO_HASH_SHA256, "twice", 5, &d);
+    assert_int_equal(ko_blob_stage_new(store, "up", &stage, NULL), 0);
+    assert_int_equal(ko_blob_stage_append(stage, "twice", 5, NULL), 0);
+    for (int round = 0; round < 2; round++) {
+        assert_int_equal(ko_blob_stage_publish(stage, &d, NULL), 0);
+        assert_holds(store, &d, "twice");
+        assert_int_equal(ko_blob_quarantine(store, &d, NULL), 0);
+        assert_absent(store, &d);
+        assert_int_equal(count(store, KO_BLOB_QUARANTINED), 1);
+    }
+}
+
+static void a_quarantined_blob_can_be_read_without_being_brought_back(void **state)
+{
+    ko_blob_store *store = store_in(state);
+    ko_autoptr(ko_blob_reader) reader = NULL;
+    ko_digest d = store_text(store, "up", "look");
+    ko_err err = KO_ERR_INIT;
+    char bytes[4];
+
+    assert_int_equal(ko_blob_open_quarantined(store, &d, &reader, &err), -1);
+    assert_int_equal(err.code, KO_E_NOT_FOUND);
+    assert_int_equal(ko_blob_quarantine(store, &d, NULL), 0);
+    assert_int_equal(ko_blob_open_quarantined(store, &d, &reader, NULL), 0);
+    assert_int_equal(ko_blob_reader_size(reader), 4);
+    assert_int_equal(ko_blob_read(reader, bytes, 4, 0, NULL), 0);
+    assert_memory_equal(bytes, "look", 4);
+    assert_absent(store, &d);
+}
+
 static void a_purged_blob_is_gone_but_can_be_pushed_again(void **state)
 {
     ko_blob_store *store = store_in(state);
@@ -558,6 +595,8 @@ static void a_full_disk_says_no_space_leaves_nothing_and_recovers(void **state)
         T(publishing_twice_and_by_two_stages_is_success), T(a_published_stage_cannot_grow),        \
         T(a_stage_is_found_again_with_its_bytes), T(stages_have_names_of_their_own),               \
         T(ids_that_are_no_ids_are_invalid), T(a_quarantined_blob_is_hidden_until_restored),        \
+        T(a_blob_published_again_after_it_was_hidden_can_be_hidden_again),                         \
+        T(a_quarantined_blob_can_be_read_without_being_brought_back),                              \
         T(a_purged_blob_is_gone_but_can_be_pushed_again), T(a_reader_outlives_the_purge),          \
         T(a_walk_ends_when_its_visitor_says_so), T(space_is_told),                                 \
         T(threads_publish_the_same_blobs_and_one_copy_stays)

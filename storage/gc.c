@@ -362,18 +362,26 @@ static int judge(ko_meta_tx *tx, void *arg, ko_err *err)
     return 0;
 }
 
-/* Brings a copy back unless it is damaged: the scrubber hides those too. */
-static int bring_back(const recovery *rec, const ko_digest *digest, ko_err *err)
+/* Looks again, as the copy took time to read. */
+static int restore(ko_meta_tx *tx, void *arg, ko_err *err)
 {
-    ko_err local = KO_ERR_INIT;
+    judge_args *a = arg;
 
-    if (ko_blob_restore(rec->store, digest, err) < 0)
+    if (judge(tx, a, err) < 0)
         return -1;
-    if (ko_scrub_blob(rec->store, digest, &local) == 0) {
-        rec->stats->restored++;
+    return a->what == WANTED ? ko_blob_restore(a->store, a->digest, err) : 0;
+}
+
+/* Brings a copy back unless it is damaged, for the scrubber hides those too. It is read where it
+ * lies: in its place it would be served, and an upload of the same bytes would rely on it. */
+static int bring_back(const recovery *rec, judge_args *args, ko_err *err)
+{
+    if (ko_scrub_quarantined(rec->store, args->digest, NULL) < 0)
         return 0;
-    }
-    return ko_blob_quarantine(rec->store, digest, err);
+    if (ko_meta_write(rec->meta, KO_META_LAZY, restore, args, err) < 0)
+        return -1;
+    rec->stats->restored += args->what == WANTED;
+    return 0;
 }
 
 static int recover_one(void *arg, const ko_digest *digest, const char *stage_id, uint64_t size,
@@ -390,7 +398,7 @@ static int recover_one(void *arg, const ko_digest *digest, const char *stage_id,
     case KEEP:
         return 0;
     case WANTED:
-        return bring_back(rec, digest, err);
+        return bring_back(rec, &args, err);
     case NEEDLESS:
         break;
     }

@@ -148,6 +148,38 @@ int ko_meta_blob_unlink(ko_meta_tx *tx, const ko_meta_repo *repo, const ko_diges
     return ko_meta_gc_queue(tx, KO_META_GC_BLOB, 0, digest, at_s, at_s, err);
 }
 
+int ko_meta_blob_disown(ko_meta_tx *tx, const ko_digest *digest, uint64_t size_bytes, int64_t at_s,
+                        ko_err *err)
+{
+    ko_err why = KO_ERR_INIT;
+    ko_meta_blob blob;
+
+    if (ko_meta_blob_find_any(tx, digest, &blob, &why) == 0)
+        return 0;
+    if (why.code != KO_E_NOT_FOUND) {
+        if (err)
+            *err = why;
+        return -1;
+    }
+    if (add_blob(tx, digest, size_bytes, at_s, &blob, err) < 0)
+        return -1;
+    return ko_meta_gc_queue(tx, KO_META_GC_BLOB, 0, digest, at_s, at_s, err);
+}
+
+int ko_meta_blob_touch(ko_meta_tx *tx, const ko_digest *digest, ko_err *err)
+{
+    ko_autoptr(ko_arena) arena = ko_arena_new();
+    ko_meta_repo *repos = NULL;
+    size_t count = 0;
+
+    if (ko_meta_list(tx, KO_Q_blob_list_repos_all, KO_ARGS(KO_DIGEST(digest), KO_INT(INT64_MAX)),
+                     &ko_meta_repo_element, arena, &repos, &count, err) < 0)
+        return -1;
+    for (size_t i = 0; i < count; i++)
+        ko_meta_touch_repo(tx, ko_str_of(repos[i].name));
+    return 0;
+}
+
 /* ---- Lists and counts ---- */
 
 int ko_meta_blob_list_repos(ko_meta_tx *tx, const ko_digest *digest, ko_meta_caller caller,

@@ -77,6 +77,13 @@ KO_MUST_USE int ko_meta_blob_renew(ko_meta_tx *tx, const ko_meta_repo *repo,
 KO_MUST_USE int ko_meta_blob_unlink(ko_meta_tx *tx, const ko_meta_repo *repo,
                                     const ko_digest *digest, bool force, int64_t at_s, ko_err *err);
 
+/* The bytes are stored but nobody came to link them: gives a blob without a row one, for the
+ * collector to find; one that has a row is left as it is. */
+KO_MUST_USE int ko_meta_blob_disown(ko_meta_tx *tx, const ko_digest *digest, uint64_t size_bytes,
+                                    int64_t at_s, ko_err *err);
+/* ko_meta_touch_repo() for every repository that has this blob: its file has gone. */
+KO_MUST_USE int ko_meta_blob_touch(ko_meta_tx *tx, const ko_digest *digest, ko_err *err);
+
 /* Repositories that have this LIVE blob and that the caller may pull from: for a mount that names
  * no source. At most `limit`, in no particular order. */
 KO_MUST_USE int ko_meta_blob_list_repos(ko_meta_tx *tx, const ko_digest *digest,

@@ -6,7 +6,8 @@
  *
  * A blob that was removed while it was read is no damage: the row is looked at again, inside the
  * write transaction in which the file is hidden. A file that reads wrong is read a second time
- * before anything is concluded. */
+ * before anything is concluded, and once more when it is hidden: a push may have put a sound one in
+ * its place meanwhile, which is then brought back. */
 #include "storage/scrub.h"
 
 #include "common/base/clock.h"
@@ -58,13 +59,12 @@ static int hash_blob(pass *p, ko_blob_reader *reader, ko_hash *hash, ko_err *err
     return 0;
 }
 
-static int verify(pass *p, ko_blob_store *store, const ko_digest *digest, ko_err *err)
+static int verify_reader(pass *p, ko_blob_reader *reader, const ko_digest *digest, ko_err *err)
 {
-    ko_autoptr(ko_blob_reader) reader = NULL;
     ko_autoptr(ko_hash) hash = ko_hash_new(digest->alg);
     ko_digest got;
 
-    if (ko_blob_open(store, digest, &reader, err) < 0 || hash_blob(p, reader, hash, err) < 0)
+    if (hash_blob(p, reader, hash, err) < 0)
         return -1;
     ko_digest_of_hash(hash, &got);
     if (!ko_digest_eq(&got, digest) && !(p && p->stop))
@@ -72,9 +72,27 @@ static int verify(pass *p, ko_blob_store *store, const ko_digest *digest, ko_err
     return 0;
 }
 
+static int verify(pass *p, ko_blob_store *store, const ko_digest *digest, ko_err *err)
+{
+    ko_autoptr(ko_blob_reader) reader = NULL;
+
+    if (ko_blob_open(store, digest, &reader, err) < 0)
+        return -1;
+    return verify_reader(p, reader, digest, err);
+}
+
 int ko_scrub_blob(ko_blob_store *store, const ko_digest *digest, ko_err *err)
 {
     return verify(NULL, store, digest, err);
+}
+
+int ko_scrub_quarantined(ko_blob_store *store, const ko_digest *digest, ko_err *err)
+{
+    ko_autoptr(ko_blob_reader) reader = NULL;
+
+    if (ko_blob_open_quarantined(store, digest, &reader, err) < 0)
+        return -1;
+    return verify_reader(NULL, reader, digest, err);
 }
 
 /* ---- What was found ---- */
@@ -86,7 +104,8 @@ typedef struct {
     bool live; /* out: the row says that the blob should be there */
 } finding;
 
-/* In a write transaction: neither a collector nor an upload is in the middle of it. */
+/* In a write transaction: neither a collector nor an upload is in the middle of it. Hiding is a
+ * change of every repository that has the blob: what they remember of it must not promise it. */
 static int conclude(ko_meta_tx *tx, void *arg, ko_err *err)
 {
     finding *f = arg;
@@ -97,7 +116,19 @@ static int conclude(ko_meta_tx *tx, void *arg, ko_err *err)
     if (ko_meta_blob_find_any(tx, f->digest, &blob, &local) < 0)
         return local.code == KO_E_NOT_FOUND ? 0 : ko_err_set(err, local.code, "%s", local.text);
     f->live = blob.state == KO_META_BLOB_LIVE;
-    return f->live && f->hide ? ko_blob_quarantine(f->p->store, f->digest, err) : 0;
+    if (!f->live || !f->hide)
+        return 0;
+    if (ko_meta_blob_touch(tx, f->digest, err) < 0)
+        return -1;
+    return ko_blob_quarantine(f->p->store, f->digest, err);
+}
+
+static int put_back(ko_meta_tx *tx, void *arg, ko_err *err)
+{
+    const finding *f = arg;
+
+    (void)tx; /* held so that no upload or collector is in the middle of it */
+    return ko_blob_restore(f->p->store, f->digest, err);
 }
 
 static int note(pass *p, const ko_digest *digest, const ko_err *why, ko_err *err)
@@ -110,6 +141,8 @@ static int note(pass *p, const ko_digest *digest, const ko_err *why, ko_err *err
         return -1;
     if (!f.live)
         return 0;
+    if (f.hide && ko_scrub_quarantined(p->store, digest, NULL) == 0)
+        return ko_meta_write(p->meta, KO_META_LAZY, put_back, &f, err);
     if (why->code == KO_E_NOT_FOUND && ko_blob_stat(p->store, digest, &size, NULL) == 0)
         return 0; /* pushed anew since */
     if (damaged)

@@ -14,6 +14,9 @@
 /* Hashes one blob. errors CORRUPT: its bytes do not have its digest; NOT_FOUND; IO. */
 KO_MUST_USE int ko_scrub_blob(ko_blob_store *store, const ko_digest *digest, ko_err *err);
 
+/* The same for one that is hidden. */
+KO_MUST_USE int ko_scrub_quarantined(ko_blob_store *store, const ko_digest *digest, ko_err *err);
+
 typedef struct {
     uint64_t blobs;
     uint64_t bytes;

@@ -146,6 +146,55 @@ static void a_pass_goes_on_where_it_stopped(void **state)
     assert_int_equal(scrub(b, &options, &done).blobs, 9); /* and from the beginning */
 }
 
+typedef struct {
+    bed *bed;
+    int reads;
+} rival;
+
+/* After the second reading, before anything is concluded, a client pushes the blob again. */
+static bool push_after_two_reads(void *arg, uint64_t bytes)
+{
+    rival *r = arg;
+
+    (void)bytes;
+    if (++r->reads == 2)
+        bed_push(r->bed, "lab/b", "cut short");
+    return false;
+}
+
+static void a_sound_copy_pushed_while_a_damaged_one_was_read_stays(void **state)
+{
+    bed *b = *state;
+    rival r = {.bed = b};
+    const ko_scrub_options options = {.pause = push_after_two_reads, .pause_arg = &r};
+    ko_digest d = bed_push(b, "lab/a", "cut short");
+    char path[512];
+
+    (void)snprintf(path, sizeof(path), "%s/blobs/sha256/%.2s/%s", b->dir, ko_digest_hex(&d),
+                   ko_digest_hex(&d));
+    assert_int_equal(truncate(path, 4), 0);
+    ko_scrub_stats s = scrub(b, &options, NULL);
+    assert_int_equal(s.damaged, 0);
+    assert_true(bed_stored(b, &d));
+    assert_int_equal(ko_scrub_blob(b->store, &d, NULL), 0);
+}
+
+/* Caches answer "exists" as long as the generation is the same. */
+static void hiding_a_blob_is_a_change_of_its_repositories(void **state)
+{
+    bed *b = *state;
+    const ko_scrub_options options = {0};
+    ko_digest d = bed_push(b, "lab/a", "in two places");
+
+    bed_push(b, "lab/b", "in two places");
+    uint64_t first = ko_meta_generation_repo(b->meta, KO_STR("lab/a"));
+    uint64_t second = ko_meta_generation_repo(b->meta, KO_STR("lab/b"));
+    damage(b, &d);
+    assert_int_equal(scrub(b, &options, NULL).damaged, 1);
+    assert_int_not_equal(ko_meta_generation_repo(b->meta, KO_STR("lab/a")), first);
+    assert_int_not_equal(ko_meta_generation_repo(b->meta, KO_STR("lab/b")), second);
+}
+
 #define DISK(test) cmocka_unit_test_setup_teardown(test, bed_setup_disk, bed_teardown)
 
 int main(void)
@@ -156,6 +205,8 @@ int main(void)
         DISK(damage_may_be_reported_only),
         DISK(a_missing_file_is_told_apart_from_damage),
         DISK(a_pass_goes_on_where_it_stopped),
+        DISK(a_sound_copy_pushed_while_a_damaged_one_was_read_stays),
+        DISK(hiding_a_blob_is_a_change_of_its_repositories),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -396,6 +396,23 @@ static int commit(ko_meta_tx *tx, void *arg, ko_err *err)
     return remove_row(tx, upload, err);
 }
 
+static int disown(ko_meta_tx *tx, void *arg, ko_err *err)
+{
+    const commit_args *a = arg;
+
+    return ko_meta_blob_disown(tx, a->digest, ko_blob_stage_size(a->upload->stage),
+                               now_s(a->upload), err);
+}
+
+/* The file is in its place and may never be committed: leaves it to the collector. */
+static void disown_quietly(commit_args *args)
+{
+    ko_err err = KO_ERR_INIT;
+
+    if (ko_meta_write(args->upload->owner->meta, KO_META_LAZY, disown, args, &err) < 0)
+        ko_log(KO_DEBUG, "upload.disown", KO_F_STR("blob", args->digest->text), KO_F_ERR(&err));
+}
+
 /* Publishes and commits bytes whose digest is known to be right. */
 static int settle(ko_upload *upload, const ko_digest *digest, ko_meta_fn *also, void *also_arg,
                   ko_err *err)
@@ -403,9 +420,12 @@ static int settle(ko_upload *upload, const ko_digest *digest, ko_meta_fn *also, 
     commit_args args = {upload, digest, also, also_arg};
     ko_uploads *uploads = upload->owner;
 
-    if (ko_blob_stage_publish(upload->stage, digest, err) < 0 ||
-        ko_meta_write(uploads->meta, KO_META_DURABLE, commit, &args, err) < 0)
+    if (ko_blob_stage_publish(upload->stage, digest, err) < 0)
         return ko_err_ctx(err, "finish upload %s", upload->row.id);
+    if (ko_meta_write(uploads->meta, KO_META_DURABLE, commit, &args, err) < 0) {
+        disown_quietly(&args);
+        return ko_err_ctx(err, "finish upload %s", upload->row.id);
+    }
     upload->over = true;
     discard_quietly(upload);
     return 0;

@@ -206,6 +206,42 @@ static void a_run_can_be_stopped_between_two_units_and_taken_up_again(void **sta
     assert_int_equal(bed_count(b, KO_BLOB_LIVE), 0);
 }
 
+static int refuse(ko_meta_tx *tx, void *arg, ko_err *err)
+{
+    (void)tx;
+    (void)arg;
+    return ko_err_set(err, KO_E_DENIED, "over quota");
+}
+
+/* Whoever has no room left would fill the disk with files that nobody accounts for. */
+static void a_file_whose_commit_was_refused_is_collected(void **state)
+{
+    bed *b = *state;
+    const ko_gc_options options = {.grace_s = 0};
+    ko_digest d = bed_digest("too much");
+
+    assert_int_equal(
+        ko_upload_once(b->uploads, KO_STR("lab/a"), &d, "too much", 8, refuse, NULL, NULL), -1);
+    assert_int_equal(
+        ko_gc_run_once(b->meta, b->store, &options, bed_now(), &(ko_gc_stats){0}, NULL), 0);
+    assert_int_equal(bed_count(b, KO_BLOB_LIVE) + bed_count(b, KO_BLOB_QUARANTINED), 0);
+    assert_int_equal(bed_count(b, KO_BLOB_STAGED), 0);
+}
+
+static void a_refused_commit_takes_nothing_from_those_who_have_the_blob(void **state)
+{
+    bed *b = *state;
+    const ko_gc_options options = {.grace_s = 0};
+    ko_digest d = bed_push(b, "lab/b", "shared");
+
+    assert_int_equal(
+        ko_upload_once(b->uploads, KO_STR("lab/a"), &d, "shared", 6, refuse, NULL, NULL), -1);
+    assert_int_equal(
+        ko_gc_run_once(b->meta, b->store, &options, bed_now(), &(ko_gc_stats){0}, NULL), 0);
+    assert_true(bed_stored(b, &d));
+    assert_true(bed_linked(b, "lab/b", &d, NULL));
+}
+
 /* ---- Recovery ---- */
 
 static void recovery_brings_back_sound_files_of_live_rows(void **state)
@@ -236,6 +272,48 @@ static void recovery_leaves_damaged_files_hidden(void **state)
     assert_int_equal(ko_gc_recover(b->meta, b->store, &stats, NULL), 0);
     assert_int_equal(stats.restored, 0);
     assert_false(bed_stored(b, &d));
+}
+
+typedef struct {
+    bed *bed;
+    const ko_digest *digest;
+    atomic_bool stop;
+    bool seen;
+} watch;
+
+static void *watch_for(void *arg)
+{
+    watch *w = arg;
+
+    while (!w->stop)
+        w->seen = bed_stored(w->bed, w->digest) || w->seen;
+    return NULL;
+}
+
+/* Shown for a moment, it would be served, and a push of the sound bytes would rely on it. */
+static void recovery_never_shows_a_damaged_file(void **state)
+{
+    bed *b = *state;
+    ko_autoptr(ko_blob_stage) stage = NULL;
+    ko_digest d = bed_push(b, "lab/a", "to be replaced");
+    ko_autofree char *zeros = ko_xcalloc(1, KO_MIB);
+    watch w = {.bed = b, .digest = &d};
+    pthread_t watcher;
+
+    assert_int_equal(ko_blob_quarantine(b->store, &d, NULL), 0);
+    assert_int_equal(ko_blob_purge(b->store, &d, NULL), 0);
+    assert_int_equal(ko_blob_stage_new(b->store, "bad", &stage, NULL), 0);
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(ko_blob_stage_append(stage, zeros, KO_MIB, NULL), 0);
+    assert_int_equal(ko_blob_stage_publish(stage, &d, NULL), 0);
+    assert_int_equal(ko_blob_quarantine(b->store, &d, NULL), 0);
+    assert_int_equal(pthread_create(&watcher, NULL, watch_for, &w), 0);
+    for (int i = 0; i < 8; i++)
+        assert_int_equal(ko_gc_recover(b->meta, b->store, &(ko_gc_stats){0}, NULL), 0);
+    w.stop = true;
+    assert_int_equal(pthread_join(watcher, NULL), 0);
+    assert_false(w.seen);
+    assert_int_equal(bed_count(b, KO_BLOB_QUARANTINED), 1);
 }
 
 static void recovery_removes_hidden_files_without_a_row(void **state)
@@ -384,11 +462,12 @@ static void nobody_loses_a_promised_blob_while_everything_happens_at_once(void *
         T(a_blob_pushed_again_while_hidden_is_served_and_kept),                                    \
         T(a_blob_of_two_repositories_stays_for_the_second),                                        \
         T(a_blob_of_a_manifest_stays_until_the_manifest_is_deleted),                               \
-        T(untagged_manifests_go_only_by_policy),                                                   \
+        T(untagged_manifests_go_only_by_policy), T(a_file_whose_commit_was_refused_is_collected),  \
+        T(a_refused_commit_takes_nothing_from_those_who_have_the_blob),                            \
         T(a_dry_run_says_what_could_go_and_changes_nothing),                                       \
         T(a_run_can_be_stopped_between_two_units_and_taken_up_again),                              \
         T(recovery_brings_back_sound_files_of_live_rows), T(recovery_leaves_damaged_files_hidden), \
-        T(recovery_removes_hidden_files_without_a_row),                                            \
+        T(recovery_never_shows_a_damaged_file), T(recovery_removes_hidden_files_without_a_row),    \
         T(nobody_loses_a_promised_blob_while_everything_happens_at_once)
 
 #define DISK(test)   cmocka_unit_test_setup_teardown(test, bed_setup_disk, bed_teardown)

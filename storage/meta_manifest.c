@@ -89,6 +89,11 @@ int ko_meta_manifest_put(ko_meta_tx *tx, const ko_meta_repo *repo,
         return -1;
     if (was_new)
         *was_new = added > 0;
+    /* It may stay untagged; there is no hurry, as with the blobs it came with. One that was there
+     * has been pushed again, and its time begins anew. */
+    if (ko_meta_gc_queue(tx, KO_META_GC_MANIFEST, repo->id, spec->digest, by.at_s + KO_META_LEASE_S,
+                         by.at_s, err) < 0)
+        return -1;
     if (added == 0)
         return 0;
     ko_meta_touch_repo(tx, ko_str_of(repo->name));
@@ -97,10 +102,7 @@ int ko_meta_manifest_put(ko_meta_tx *tx, const ko_meta_repo *repo,
             0 ||
         add_edges(tx, repo->id, id, KO_META_EDGE_MANIFEST, spec->children, spec->child_count, err) <
             0 ||
-        ko_meta_repo_add_bytes(tx, repo->id, (int64_t)spec->bytes.len, err) < 0 ||
-        /* It may stay untagged; there is no hurry, as with the blobs it came with. */
-        ko_meta_gc_queue(tx, KO_META_GC_MANIFEST, repo->id, spec->digest, by.at_s + KO_META_LEASE_S,
-                         by.at_s, err) < 0)
+        ko_meta_repo_add_bytes(tx, repo->id, (int64_t)spec->bytes.len, err) < 0)
         return -1;
     return ko_meta_run(tx, KO_Q_repo_set_pushed, KO_ARGS(KO_INT(repo->id), KO_INT(by.at_s)), NULL,
                        err);

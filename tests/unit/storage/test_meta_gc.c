@@ -190,6 +190,22 @@ static void untagged_manifests_go_only_when_nothing_holds_them(void **state)
     assert_fails(ko_meta_manifest_find(&f->tx, repo.id, &sig, NULL, &m, ERR), KO_E_NOT_FOUND);
 }
 
+/* The answer 201 must not be followed by a deletion at once. */
+static void an_untagged_manifest_pushed_again_has_all_its_time_again(void **state)
+{
+    fixture *f = *state;
+    ko_meta_repo repo = add_repo(f, "a/b", KO_META_PRIVATE);
+    ko_digest digest = digest_of("m");
+    const ko_meta_manifest_spec spec = {
+        .digest = &digest, .media_type = KO_STR("x"), .bytes = KO_STR("m")};
+    const ko_meta_by again = {.at_s = AT + 8 * DAY};
+
+    assert_ok(ko_meta_manifest_put(&f->tx, &repo, &spec, by, NULL, ERR));
+    assert_ok(ko_meta_manifest_put(&f->tx, &repo, &spec, again, NULL, ERR));
+    assert_int_equal(review_all(f, AT + 9 * DAY, 7 * DAY, KO_META_GC_DELETED), 0);
+    assert_int_equal(review_all(f, AT + 16 * DAY, 7 * DAY, KO_META_GC_DELETED), 1);
+}
+
 static void untagged_manifests_are_queued_in_pages(void **state)
 {
     fixture *f = *state;
@@ -383,6 +399,7 @@ int main(void)
         ON_BOTH(a_blob_of_two_repositories_outlives_one),
         ON_BOTH(an_upload_takes_a_condemned_blob_back),
         ON_BOTH(untagged_manifests_go_only_when_nothing_holds_them),
+        ON_BOTH(an_untagged_manifest_pushed_again_has_all_its_time_again),
         ON_BOTH(untagged_manifests_are_queued_in_pages),
         ON_BOTH(a_foreign_layer_that_is_here_is_kept),
         ON_BOTH(the_dry_run_says_what_would_go),

@@ -137,6 +137,21 @@ static int remove_repos(ko_meta_tx *tx, int64_t id, int64_t at_s, ko_err *err)
     }
 }
 
+/* Grants on names and patterns of the namespace, or whoever gets the name next would inherit them.
+ * '0' is the character after '/'. */
+static int remove_grants(ko_meta_tx *tx, int64_t id, ko_err *err)
+{
+    char low[KO_MAX_ACCOUNT_NAME + 2], high[KO_MAX_ACCOUNT_NAME + 2];
+    ko_meta_owner owner;
+
+    if (ko_meta_owner_load(tx, id, &owner, err) < 0)
+        return -1;
+    (void)snprintf(low, sizeof(low), "%s/", owner.name);
+    (void)snprintf(high, sizeof(high), "%s0", owner.name);
+    return ko_meta_run(tx, KO_Q_owner_remove_grants,
+                       KO_ARGS(KO_TEXT(ko_str_of(low)), KO_TEXT(ko_str_of(high))), NULL, err);
+}
+
 int ko_meta_owner_remove(ko_meta_tx *tx, ko_meta_owner_kind kind, int64_t id, bool force,
                          int64_t at_s, ko_err *err)
 {
@@ -148,7 +163,7 @@ int ko_meta_owner_remove(ko_meta_tx *tx, ko_meta_owner_kind kind, int64_t id, bo
     if (usage.repos > 0 && !force)
         return ko_err_set(err, KO_E_CONFLICT, "the %s still owns %llu repositories", what,
                           (unsigned long long)usage.repos);
-    if (remove_repos(tx, id, at_s, err) < 0 ||
+    if (remove_repos(tx, id, at_s, err) < 0 || remove_grants(tx, id, err) < 0 ||
         ko_meta_run(tx, KO_Q_owner_remove_robots, KO_ARGS(KO_INT(id)), NULL, err) < 0)
         return -1;
     ko_meta_touch_rights(tx);

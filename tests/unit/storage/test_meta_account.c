@@ -2,6 +2,7 @@
 #include "tests/unit/storage/meta_fixture.h"
 
 #include "storage/meta_account.h"
+#include "storage/meta_grant.h"
 #include "storage/meta_group.h"
 #include "storage/meta_key.h"
 #include "storage/meta_secret.h"
@@ -149,6 +150,27 @@ static void an_account_with_repositories_is_only_removed_by_force(void **state)
     assert_ok(ko_meta_account_remove(&f->tx, id, true, AT, ERR));
     assert_fails(ko_meta_repo_find(&f->tx, KO_STR("ada/app"), &repo, ERR), KO_E_NOT_FOUND);
     assert_fails(ko_meta_account_remove(&f->tx, id, true, AT, ERR), KO_E_NOT_FOUND);
+}
+
+static void whoever_gets_a_name_again_inherits_no_grants(void **state)
+{
+    static const char *const gone[] = {"ada/*", "ada/app", "ada/web-*"};
+    static const char *const kept[] = {"ada-b/*", "ada*", "bob/app"};
+    fixture *f = *state;
+    int64_t eve = add_account(f, "eve");
+    int64_t ada = add_account(f, "ada");
+    ko_meta_grant *grants = NULL;
+    size_t count = 0;
+
+    for (size_t i = 0; i < 3; i++) {
+        assert_ok(ko_meta_grant_set(&f->tx, ko_str_of(gone[i]), eve, KO_META_MAY_PULL, ERR));
+        assert_ok(ko_meta_grant_set(&f->tx, ko_str_of(kept[i]), eve, KO_META_MAY_PULL, ERR));
+    }
+    assert_ok(ko_meta_account_remove(&f->tx, ada, false, AT, ERR));
+    assert_ok(ko_meta_grant_list(&f->tx, KO_STR(""), 0, 10, f->arena, &grants, &count, ERR));
+    assert_int_equal(count, 3);
+    for (size_t i = 0; i < count; i++)
+        assert_string_equal(grants[i].pattern, kept[i]);
 }
 
 static void robots_go_with_the_account_they_belong_to(void **state)
@@ -312,6 +334,7 @@ int main(void)
         ON_BOTH(changes_of_an_account_are_kept),
         ON_BOTH(accounts_are_listed_by_name_in_pages),
         ON_BOTH(an_account_with_repositories_is_only_removed_by_force),
+        ON_BOTH(whoever_gets_a_name_again_inherits_no_grants),
         ON_BOTH(robots_go_with_the_account_they_belong_to),
         ON_BOTH(an_id_never_comes_back),
         ON_BOTH(members_have_roles),

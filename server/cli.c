@@ -235,8 +235,11 @@ static int prepare(ko_cli *cli, int argc, const char *const *argv, const char *c
 
     cli->exit_code = KO_EXIT_CONFIG;
     if (ko_options_load_all(&ko_conf_table, argc, argv, environment, cli->arena, &words, &count,
-                            &cli->opts, err) < 0)
+                            &cli->opts, err) < 0) {
+        if (err->text[0] == '-') /* errors begin with their source: a flag was typed wrongly */
+            cli->exit_code = KO_EXIT_USAGE;
         return -1;
+    }
     cli->command = find_command(words, count, &used);
     if (!cli->command && count == 0)
         return ko_cli_usage(cli, err, "no command; try --help");
@@ -248,26 +251,31 @@ static int prepare(ko_cli *cli, int argc, const char *const *argv, const char *c
     return 0;
 }
 
-/* --help and --version answer whatever else is there, and before any file is read. */
+static bool has_word(int argc, const char *const *argv, const char *word)
+{
+    for (int i = 0; i < argc && strcmp(argv[i], "--") != 0; i++)
+        if (strcmp(argv[i], word) == 0)
+            return true;
+    return false;
+}
+
+/* --help and --version answer whatever else is there, and before any file is read. The command may
+ * come after a flag and its value, so it is looked for from each word on. */
 static bool answer_at_once(int argc, const char *const *argv)
 {
-    const char *words[MAX_WORDS];
-    int count = 0;
+    const ko_cli_command *command = NULL;
+    int used;
 
-    for (int i = 0; i < argc && strcmp(argv[i], "--") != 0; i++) {
-        if (strcmp(argv[i], "--version") == 0) {
-            (void)printf("kontor-registry %s\n", KO_VERSION);
-            return true;
-        }
-        if (argv[i][0] != '-' && count < MAX_WORDS)
-            words[count++] = argv[i];
+    if (has_word(argc, argv, "--version")) {
+        (void)printf("kontor-registry %s\n", KO_VERSION);
+        return true;
     }
-    for (int i = 0, used; i < argc && strcmp(argv[i], "--") != 0; i++)
-        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
-            ko_cli_help(find_command(words, count, &used));
-            return true;
-        }
-    return false;
+    if (!has_word(argc, argv, "--help") && !has_word(argc, argv, "-h"))
+        return false;
+    for (int i = 0; i < argc && !command; i++)
+        command = find_command(argv + i, argc - i, &used);
+    ko_cli_help(command);
+    return true;
 }
 
 int ko_cli_run(int argc, const char *const *argv, const char *const *environment)
@@ -339,7 +347,7 @@ static int write_and_note(ko_meta_tx *tx, void *arg, ko_err *err)
 {
     write_job *job = arg;
 
-    if (job->fn(tx, job->arg, err) < 0)
+    if (job->fn && job->fn(tx, job->arg, err) < 0)
         return -1;
     return ko_meta_audit_add(tx, &job->row, err);
 }

@@ -67,7 +67,7 @@ int ko_cli_usage(ko_cli *cli, ko_err *err, const char *fmt, ...) KO_PRINTF(3, 4)
 KO_MUST_USE int ko_cli_open(ko_cli *cli, bool make, ko_err *err);
 KO_MUST_USE int ko_cli_open_blobs(ko_cli *cli, ko_err *err);
 
-/* Runs fn in a write transaction and notes it in the audit log, both or neither. */
+/* Runs fn (NULL: nothing) in a write transaction and notes it in the audit log, both or neither. */
 KO_MUST_USE int ko_cli_write(ko_cli *cli, const char *action, ko_str target, ko_meta_fn *fn,
                              void *arg, ko_err *err);
 

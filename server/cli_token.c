@@ -25,14 +25,6 @@ static int run_find_account(ko_meta_tx *tx, void *arg, ko_err *err)
     return 0;
 }
 
-static int note_only(ko_meta_tx *tx, void *arg, ko_err *err)
-{
-    (void)tx;
-    (void)arg;
-    (void)err;
-    return 0;
-}
-
 static int parse_expiry(ko_cli *cli, int64_t *out_s, ko_err *err)
 {
     const char *text = ko_cli_flag_value(cli, "expires");
@@ -62,7 +54,7 @@ int ko_cli_token_create(ko_cli *cli, ko_err *err)
     spec.account_id = job.account_id;
     spec.by = job.account_id;
     if (ko_account_create_secret(cli->meta, &spec, text, &id, err) < 0 ||
-        ko_cli_write(cli, "token.create", job.account, note_only, NULL, err) < 0)
+        ko_cli_write(cli, "token.create", job.account, NULL, NULL, err) < 0)
         return -1;
     if (cli->json)
         (void)printf("{\"id\": %lld, \"token\": \"%s\"}\n", (long long)id, text);

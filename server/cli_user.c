@@ -29,14 +29,6 @@ static int parse_visibility(ko_cli *cli, ko_meta_visibility *out, ko_err *err)
 
 /* ---- Adding ---- */
 
-static int note_only(ko_meta_tx *tx, void *arg, ko_err *err)
-{
-    (void)tx;
-    (void)arg;
-    (void)err;
-    return 0;
-}
-
 int ko_cli_user_add(ko_cli *cli, ko_err *err)
 {
     bool is_robot = ko_cli_flag_value(cli, "robot") != NULL;
@@ -58,7 +50,7 @@ int ko_cli_user_add(ko_cli *cli, ko_err *err)
         return -1;
     int rc = ko_account_create(cli->meta, cost_of(cli), &spec, &id, err);
     ko_secret_wipe((char *)(uintptr_t)spec.password.ptr, spec.password.len);
-    if (rc < 0 || ko_cli_write(cli, "account.add", spec.name, note_only, NULL, err) < 0)
+    if (rc < 0 || ko_cli_write(cli, "account.add", spec.name, NULL, NULL, err) < 0)
         return -1;
     (void)printf("added %s " KO_STR_FMT "\n", is_robot ? "robot" : "account",
                  KO_STR_ARG(spec.name));
@@ -106,7 +98,7 @@ int ko_cli_user_passwd(ko_cli *cli, ko_err *err)
     ko_secret_wipe((char *)(uintptr_t)password.ptr, password.len);
     if (rc < 0)
         return -1;
-    return ko_cli_write(cli, "account.password", job.name, note_only, NULL, err);
+    return ko_cli_write(cli, "account.password", job.name, NULL, NULL, err);
 }
 
 /* The registry must not be left without anybody who can administrate it. */

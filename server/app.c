@@ -433,7 +433,7 @@ static int serve(ko_app *app, const ko_options *opts, ko_err *err)
 
 int ko_app_serve(ko_options *opts, ko_err *err)
 {
-    ko_app_run run = {0};
+    ko_app_run run = {.settings = NULL}; /* clang 14 takes no 0 for an atomic pointer */
     ko_app app = {.run = &run};
     ko_settings *settings;
     int rc;

@@ -68,6 +68,7 @@ typedef struct ko_identity {
     bool admin;                         /* of the account; a limited identity has less */
     bool limited;                       /* only what `access` lists, within the account's rights */
     bool globs;                         /* names in `access` are patterns (personal tokens) */
+    bool whole;                         /* token: earned without a limit, ko_auth_may_copy_from() */
     bool expired;                       /* accepted for KO_USE_UPLOAD only */
     int64_t expires_at_s;               /* INT64_MAX: never */
     int64_t secret_id;                  /* KO_VIA_SECRET: row of the secret, for the audit log */
@@ -131,6 +132,13 @@ bool ko_auth_actions_cached(ko_auth *auth, const ko_identity *id, ko_str repo, k
 /* Pool. `repo` is a checked name. */
 KO_MUST_USE int ko_auth_actions(ko_auth *auth, const ko_identity *id, ko_str repo, ko_actions *out,
                                 ko_err *err);
+
+/* May it copy blobs out of this repository, as a mount does? Pool. Its account must be allowed to
+ * pull from it, but an access token need not name it: many clients keep one token per target, and
+ * would upload again what is here. A token that was earned by a limited secret must name it.
+ * errors as ko_auth_actions(). */
+KO_MUST_USE int ko_auth_may_copy_from(ko_auth *auth, const ko_identity *id, ko_str repo, bool *out,
+                                      ko_err *err);
 
 /* Do its limits, if it has any, include the catalog? Who may list it at all is the server's
  * setting, and what the list holds is limited by rights in any case. */

@@ -87,6 +87,7 @@ static int sign_token(ko_auth *auth, const issue_job *job, int64_t now_s, int64_
         .not_before_s = now_s,
         .expires_at_s = expires_at_s,
         .account_id = job->holder.account_id,
+        .whole = job->holder.whole,
         .access = job->granted,
     };
 
@@ -107,6 +108,7 @@ static int issue_access(ko_auth *auth, issue_job *job, uint64_t generation, ko_a
     ko_buf_init(&token, KO_MAX_TOKEN);
     job->holder.via = KO_VIA_TOKEN;
     job->holder.limited = true;
+    job->holder.whole = !job->id->limited;
     job->holder.expires_at_s = now_s + (int64_t)auth->opts.token_life_s;
     job->holder.access = job->granted;
     if (sign_token(auth, job, now_s, job->holder.expires_at_s, &token, err) < 0)

@@ -395,6 +395,7 @@ static int bearer_by_token(ko_auth *auth, ko_str token, ko_bearer_use use, ko_ar
         return -1;
     id->via = KO_VIA_TOKEN;
     id->limited = true;
+    id->whole = claims.whole;
     id->expires_at_s = claims.expires_at_s;
     id->access = claims.access;
     return identify_holder(auth, &claims, id, err);

@@ -127,7 +127,9 @@ static int load_actions(ko_meta_tx *tx, void *arg, ko_err *err)
     return ko_auth_judge(tx, &account, job->repo, &job->actions, err);
 }
 
-int ko_auth_actions(ko_auth *auth, const ko_identity *id, ko_str repo, ko_actions *out, ko_err *err)
+/* What the account may do, before the identity's own limits. */
+static int account_actions(ko_auth *auth, const ko_identity *id, ko_str repo, ko_actions *out,
+                           ko_err *err)
 {
     uint64_t generation = ko_meta_generation_rights(auth->opts.meta);
     actions_job job = {.account_id = id->account_id, .repo = repo};
@@ -139,6 +141,28 @@ int ko_auth_actions(ko_auth *auth, const ko_identity *id, ko_str repo, ko_action
         return ko_err_ctx(err, "rights on " KO_STR_FMT, KO_STR_ARG(repo));
     }
     remember_actions(auth, id->account_id, repo, generation, job.actions);
-    *out = ko_auth_limit(id, repo, job.actions);
+    *out = job.actions;
+    return 0;
+}
+
+int ko_auth_actions(ko_auth *auth, const ko_identity *id, ko_str repo, ko_actions *out, ko_err *err)
+{
+    ko_actions actions;
+
+    if (account_actions(auth, id, repo, &actions, err) < 0)
+        return -1;
+    *out = ko_auth_limit(id, repo, actions);
+    return 0;
+}
+
+int ko_auth_may_copy_from(ko_auth *auth, const ko_identity *id, ko_str repo, bool *out, ko_err *err)
+{
+    ko_actions actions;
+
+    if (account_actions(auth, id, repo, &actions, err) < 0)
+        return -1;
+    if (!id->whole)
+        actions = ko_auth_limit(id, repo, actions);
+    *out = (actions & KO_ACTION_PULL) != 0;
     return 0;
 }

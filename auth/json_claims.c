@@ -171,6 +171,7 @@ int ko_claims_parse(ko_str json, ko_str audience, ko_arena *arena, ko_claims *ou
         take_access(root, arena, &claims.access, err) < 0 ||
         check_audience(root, audience, err) < 0)
         return -1;
+    claims.whole = json_is_true(json_object_get(root, "ko_whole"));
     *out = claims;
     return 0;
 }
@@ -236,6 +237,8 @@ int ko_claims_print(const ko_claims *claims, ko_buf *out)
     rc |= ko_buf_printf(out, "\"iat\":%lld,\"nbf\":%lld,\"exp\":%lld,\"ko_account\":%lld,",
                         (long long)claims->issued_at_s, (long long)claims->not_before_s,
                         (long long)claims->expires_at_s, (long long)claims->account_id);
+    if (claims->whole)
+        rc |= ko_buf_put_text(out, "\"ko_whole\":true,");
     rc |= ko_buf_put_text(out, "\"access\":[");
     for (size_t i = 0; i < claims->access.count; i++) {
         if (i > 0)

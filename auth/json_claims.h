@@ -6,6 +6,7 @@
 #ifndef KO_AUTH_JSON_CLAIMS_H
 #define KO_AUTH_JSON_CLAIMS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "auth/scope.h"
@@ -31,6 +32,7 @@ typedef struct {
     int64_t not_before_s;
     int64_t expires_at_s;
     int64_t account_id; /* private claim; 0 for anonymous */
+    bool whole;         /* private claim: earned by credentials without a scope of their own */
     ko_scopes access;
 } ko_claims;
 

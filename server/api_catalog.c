@@ -51,13 +51,15 @@ static bool may_list(const ko_req *req)
             return false;
         break;
     }
-    return ko_auth_may_catalog(req->identity);
+    return true;
 }
 
 static ko_step_ret catalog_find(ko_req *req)
 {
     if (!may_list(req))
         return ko_authn_refuse(req, "registry:catalog:*");
+    if (!ko_auth_may_catalog(req->identity))
+        return ko_authn_want_scope(req, "registry:catalog:*");
     return ko_names_find(req, &catalog);
 }
 

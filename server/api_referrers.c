@@ -14,7 +14,8 @@ typedef struct {
     ko_job job;
     ko_str repo;
     ko_digest subject;
-    ko_str artifact_type; /* "": all */
+    ko_str type;
+    const ko_str *artifact_type; /* NULL: all; else &type, which is empty for those without one */
     int64_t after_id;
     size_t limit;
     ko_meta_referrer *rows;
@@ -93,11 +94,14 @@ static ko_step_ret referrers_find(ko_req *req)
     if (ko_page_parse(req, KO_MAX_PAGE, &page) < 0 ||
         (page.last.len > 0 && ko_parse_u64(page.last, INT64_MAX, &after, NULL) < 0))
         return ko_page_refuse(req);
-    (void)ko_params_get(&req->query, "artifactType", &type);
+    bool filtered = ko_params_get(&req->query, "artifactType", &type);
     job = ko_job_new(req, referrers_job, referrers_run, referrers_drop);
     job->repo = ko_arena_str(job->job.arena, req->route.repo);
     job->subject = subject;
-    job->artifact_type = ko_arena_str(job->job.arena, type);
+    if (filtered) {
+        job->type = ko_arena_str(job->job.arena, type);
+        job->artifact_type = &job->type;
+    }
     job->after_id = (int64_t)after;
     job->limit = page.limit;
     ko_buf_init(&job->body, KO_MAX_MANIFEST);
@@ -110,9 +114,9 @@ static void link_next(ko_req *req, ko_headers *headers, const referrers_job *job
     ko_autobuf extra = {0};
 
     ko_buf_init(&extra, KO_KIB * 4);
-    if (job->artifact_type.len > 0) {
+    if (job->artifact_type) {
         (void)ko_buf_put_text(&extra, "&artifactType=");
-        (void)ko_url_encode(job->artifact_type, "/", &extra);
+        (void)ko_url_encode(job->type, "/", &extra);
     }
     ko_page_link(req, headers, &page,
                  ko_str_of(ko_arena_printf(req->arena, "%lld", (long long)job->next_id)),
@@ -126,7 +130,7 @@ static ko_step_ret referrers_reply(ko_req *req)
 
     ko_req_headers(req, &headers);
     ko_headers_add(&headers, "Content-Type", ko_str_of(ko_media_text(KO_MEDIA_OCI_INDEX)));
-    if (job->artifact_type.len > 0)
+    if (job->artifact_type)
         ko_headers_add(&headers, "OCI-Filters-Applied", KO_STR("artifactType"));
     if (job->next_id != 0)
         link_next(req, &headers, job);

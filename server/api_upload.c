@@ -205,17 +205,15 @@ static int find_sources(ko_meta_tx *tx, void *arg, ko_err *err)
                                    found->job->job.arena, &found->repos, &found->count, err);
 }
 
-static bool may_pull(post_job *job, ko_str repo)
+static bool may_copy(post_job *job, ko_str repo)
 {
-    ko_actions actions = 0;
-    ko_err err;
+    bool may = false;
 
-    return ko_auth_actions(job->job.app->auth, job->job.identity, repo, &actions, &err) == 0 &&
-           (actions & KO_ACTION_PULL);
+    return ko_auth_may_copy_from(job->job.app->auth, job->job.identity, repo, &may, NULL) == 0 &&
+           may;
 }
 
-/* What the account may pull is not always what this token gives: public repositories are open to
- * everyone, all others the token must name. */
+/* The list holds what the account may pull; a limited token may be good for less of it. */
 static bool mount_from_anywhere(post_job *job)
 {
     sources found = {.job = job};
@@ -226,7 +224,7 @@ static bool mount_from_anywhere(post_job *job)
     for (size_t i = 0; i < found.count; i++) {
         ko_str name = ko_str_of(found.repos[i].name);
 
-        if ((found.repos[i].visibility == KO_META_PUBLIC || may_pull(job, name)) &&
+        if ((found.repos[i].visibility == KO_META_PUBLIC || may_copy(job, name)) &&
             mount_from(job, name))
             return true;
     }
@@ -237,7 +235,7 @@ static bool try_mount(post_job *job)
 {
     if (job->from.len == 0)
         return mount_from_anywhere(job);
-    return ko_ref_check_repo(job->from, NULL) == 0 && may_pull(job, job->from) &&
+    return ko_ref_check_repo(job->from, NULL) == 0 && may_copy(job, job->from) &&
            mount_from(job, job->from);
 }
 

@@ -8,6 +8,9 @@
 #include "server/app.h"
 
 #include <fcntl.h>
+#include <ifaddrs.h>
+#include <netdb.h>
+#include <netinet/in.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -130,18 +133,47 @@ static int start_threads(ko_app *app, const ko_options *opts, ko_err *err)
 
 /* ---- TLS ---- */
 
+#define MAX_OWN_ADDRESSES 32
+
+/* The addresses of this machine's interfaces, under which the neighbours will name the registry.
+ * Link-local ones need a zone, which no certificate can name. Too many are cut: then the settings
+ * have to name the right one. */
+static size_t own_addresses(ko_arena *arena, const char **names, size_t room)
+{
+    struct ifaddrs *all = NULL;
+    size_t count = 0;
+
+    if (getifaddrs(&all) < 0)
+        return 0;
+    for (const struct ifaddrs *at = all; at && count < room; at = at->ifa_next) {
+        char text[NI_MAXHOST];
+        int family = at->ifa_addr ? at->ifa_addr->sa_family : AF_UNSPEC;
+        socklen_t len =
+            family == AF_INET ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6);
+
+        if ((family != AF_INET && family != AF_INET6) ||
+            getnameinfo(at->ifa_addr, len, text, sizeof(text), NULL, 0, NI_NUMERICHOST) != 0 ||
+            strchr(text, '%'))
+            continue;
+        names[count++] = ko_arena_printf(arena, "%s", text);
+    }
+    freeifaddrs(all);
+    return count;
+}
+
 /* Names for the self-made certificate: loopback, this machine, and what the settings add. */
 static int make_own_certificate(const ko_options *opts, ko_arena *arena, ko_tls_pair *pair,
                                 ko_err *err)
 {
     const char *dir = ko_arena_printf(arena, "%s/tls", ko_options_str(opts, KO_CONF_data));
-    const char *names[64] = {"localhost", "127.0.0.1", "::1"};
+    const char *names[64 + MAX_OWN_ADDRESSES] = {"localhost", "127.0.0.1", "::1"};
     char host[256] = "";
     const char *const *more;
     size_t count = 3, more_count;
 
     if (gethostname(host, sizeof(host) - 1) == 0 && host[0] != '\0')
         names[count++] = host;
+    count += own_addresses(arena, names + count, MAX_OWN_ADDRESSES);
     more = ko_options_list(opts, KO_CONF_tls_name, &more_count);
     for (size_t i = 0; i < more_count && count < KO_ARRAY_LEN(names); i++)
         names[count++] = more[i];

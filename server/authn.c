@@ -11,6 +11,7 @@
 
 #include "common/base/hash.h"
 #include "common/base/secret.h"
+#include "common/oci/ref.h"
 #include "server/audit.h"
 #include "server/proxy.h"
 
@@ -23,7 +24,7 @@ static void put_quoted(ko_buf *out, ko_str text)
     for (size_t i = 0; i < text.len; i++) {
         char c = text.ptr[i];
 
-        if (c > ' ' && c < 0x7f && c != '"' && c != '\\')
+        if (c >= ' ' && c < 0x7f && c != '"' && c != '\\')
             (void)ko_buf_put_char(out, c);
     }
 }
@@ -48,10 +49,12 @@ static void add_challenge(ko_req *req, ko_headers *headers, const char *scope, c
     ko_headers_add(headers, "WWW-Authenticate", ko_buf_str(&text));
 }
 
-/* The scope that a token for this request needs: "repository:team/app:pull,push". */
+/* The scope that a token for this request needs: "repository:team/app:pull,push", for a mount also
+ * that of its source. */
 static const char *needed_scope(ko_req *req)
 {
     const char *actions = NULL;
+    ko_str digest, from;
 
     switch (req->route.endpoint->need) {
     case KO_NEED_PULL:
@@ -73,6 +76,12 @@ static const char *needed_scope(ko_req *req)
     case KO_NEED_SUPERUSER:
         return req->route.endpoint->id == KO_EP_catalog_get ? "registry:catalog:*" : NULL;
     }
+    if (req->route.endpoint->id == KO_EP_upload_post &&
+        ko_params_get(&req->query, "mount", &digest) && ko_params_get(&req->query, "from", &from) &&
+        ko_ref_check_repo(from, NULL) == 0)
+        return ko_arena_printf(req->arena,
+                               "repository:" KO_STR_FMT ":%s repository:" KO_STR_FMT ":pull",
+                               KO_STR_ARG(req->route.repo), actions, KO_STR_ARG(from));
     return ko_arena_printf(req->arena, "repository:" KO_STR_FMT ":%s", KO_STR_ARG(req->route.repo),
                            actions);
 }
@@ -187,7 +196,9 @@ static ko_step_ret identify_basic(ko_req *req, ko_str encoded)
     text = ko_buf_str(&plain);
     user = ko_str_slice(text, 0, colon);
     password = ko_str_slice(text, colon + 1, text.len);
-    req->identity = ko_auth_basic_cached(req->app->auth, user, password);
+    /* `docker search` and `podman search` without a login send Basic with nothing in it. */
+    req->identity = text.len == 1 ? ko_auth_anonymous(req->app->auth)
+                                  : ko_auth_basic_cached(req->app->auth, user, password);
     ret = req->identity ? KO_NEXT : identify_slowly(req, user, password, true, KO_USE_NORMAL);
     ko_secret_wipe(plain.data, plain.len);
     return ret;
@@ -269,15 +280,18 @@ static ko_actions action_of(ko_need need)
     return 0;
 }
 
-/* A token without this action earns a 401 that names the scope, so that the client can fetch a
- * better one (containers/image does so once; docker reports "denied"). */
+ko_step_ret ko_authn_want_scope(ko_req *req, const char *scope)
+{
+    return challenge(req, scope, "insufficient_scope", NULL);
+}
+
 static ko_step_ret refuse_actions(ko_req *req)
 {
     const ko_identity *id = req->identity;
 
     if (id->via == KO_VIA_TOKEN && !(ko_scope_actions_on(&id->access, req->route.repo, id->globs) &
                                      action_of(req->route.endpoint->need)))
-        return challenge(req, needed_scope(req), "insufficient_scope", NULL);
+        return ko_authn_want_scope(req, needed_scope(req));
     return ko_authn_refuse(req, needed_scope(req));
 }
 

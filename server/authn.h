@@ -21,5 +21,8 @@ ko_step_ret ko_authn_authorised(ko_req *req);
 /* Refuses: 401 with a challenge to callers without an account, 403 to the others. `scope` is what a
  * token for this would have to hold, e.g. "repository:a/b:pull", or NULL. */
 ko_step_ret ko_authn_refuse(ko_req *req, const char *scope);
+/* A token without this scope earns a 401 that names it, so that the client can fetch a better one
+ * (containers/image does so once; docker reports "denied"). */
+ko_step_ret ko_authn_want_scope(ko_req *req, const char *scope);
 
 #endif

@@ -187,12 +187,13 @@ int ko_meta_manifest_list_referrers(ko_meta_tx *tx, int64_t repo_id,
                                     const ko_meta_referrer_page *page, ko_arena *arena,
                                     ko_meta_referrer **out, size_t *count, ko_err *err)
 {
-    ko_query query = page->artifact_type.len > 0 ? KO_Q_manifest_list_referrers_typed
-                                                 : KO_Q_manifest_list_referrers;
+    ko_query query =
+        page->artifact_type ? KO_Q_manifest_list_referrers_typed : KO_Q_manifest_list_referrers;
+    ko_str type = page->artifact_type ? *page->artifact_type : KO_STR("");
 
     return ko_meta_list(tx, query,
                         KO_ARGS(KO_INT(repo_id), KO_DIGEST(page->subject), KO_INT(page->after_id),
-                                KO_INT(page->limit), KO_TEXT(page->artifact_type)),
+                                KO_INT(page->limit), KO_TEXT(type)),
                         &referrer_element, arena, out, count, err);
 }
 

@@ -82,8 +82,8 @@ typedef struct {
 
 typedef struct {
     const ko_digest *subject;
-    ko_str artifact_type; /* only these; "": all */
-    int64_t after_id;     /* 0 from the start */
+    const ko_str *artifact_type; /* only these, "" those without one; NULL: all */
+    int64_t after_id;            /* 0 from the start */
     size_t limit;
 } ko_meta_referrer_page;
 

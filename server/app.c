@@ -290,10 +290,11 @@ static void upkeep_damaged(void *arg, const ko_digest *digest, const ko_err *why
     ko_log(KO_ERROR, "blob.damaged", KO_F_STR("digest", digest->text), KO_F_ERR(why));
 }
 
-static int start_upkeep(ko_app *app, ko_err *err)
+static ko_upkeep_options upkeep_options(const ko_app *app)
 {
     const ko_settings *settings = ko_app_settings(app);
-    ko_upkeep_options options = {
+
+    return (ko_upkeep_options){
         .meta = app->meta,
         .store = app->blobs,
         .uploads = app->uploads,
@@ -308,6 +309,11 @@ static int start_upkeep(ko_app *app, ko_err *err)
         .failed = upkeep_failed,
         .damaged = upkeep_damaged,
     };
+}
+
+static int start_upkeep(ko_app *app, ko_err *err)
+{
+    ko_upkeep_options options = upkeep_options(app);
 
     return ko_upkeep_start(&options, &app->run->upkeep, err);
 }
@@ -318,6 +324,7 @@ static void reload_settings(ko_app *app)
 {
     ko_app_run *run = app->run;
     ko_settings *old = atomic_load(&run->settings), *fresh;
+    ko_upkeep_options upkeep;
     ko_options *opts = NULL;
     size_t ignored = 0;
     ko_err err;
@@ -334,10 +341,8 @@ static void reload_settings(ko_app *app)
     ko_log_configure(fresh->log_level, fresh->log_format);
     if (ignored > 0)
         ko_log(KO_WARN, "reload.needs_restart", KO_F_U64("settings", ignored));
-    ko_upkeep_free(run->upkeep);
-    run->upkeep = NULL;
-    if (start_upkeep(app, &err) < 0)
-        ko_log(KO_ERROR, "reload.failed", KO_F_ERR(&err));
+    upkeep = upkeep_options(app);
+    ko_upkeep_change(run->upkeep, &upkeep);
 }
 
 static void on_reload(void *arg)

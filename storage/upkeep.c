@@ -23,28 +23,30 @@ typedef struct {
 enum { GC, REAP, SCRUB, CHORES }; /* SCRUB is the last: see scrub_pause() */
 
 struct ko_upkeep {
-    ko_upkeep_options options;
     pthread_t thread;
-    pthread_mutex_t lock;
+    pthread_mutex_t lock; /* guards what follows up to `totals` */
     pthread_cond_t wake;
     bool stop;
     bool kicked;
+    bool changed; /* `wanted` is news to the thread */
+    ko_upkeep_options wanted;
     ko_upkeep_stats totals;
-    chore chores[CHORES]; /* the thread's own */
+    ko_upkeep_options options; /* this and the rest are the thread's own */
+    chore chores[CHORES];
     uint64_t scrub_began_ms;
     uint64_t scrub_read; /* bytes, since then */
 };
 
 /* ---- Waiting ---- */
 
-/* Waits until `due_ms`, a stop, or (if `kick` is wanted) a kick. True: stop. */
-static bool wait_until(ko_upkeep *upkeep, uint64_t due_ms, bool kick)
+/* Waits until `due_ms`, a stop, or (if `news` are wanted) a kick or a change. True: stop. */
+static bool wait_until(ko_upkeep *upkeep, uint64_t due_ms, bool news)
 {
     const struct timespec at = {.tv_sec = (time_t)(due_ms / 1000),
                                 .tv_nsec = (long)(due_ms % 1000) * 1000000};
 
     pthread_mutex_lock(&upkeep->lock);
-    while (!upkeep->stop && !(kick && upkeep->kicked)) {
+    while (!upkeep->stop && !(news && (upkeep->kicked || upkeep->changed))) {
         if (due_ms == NEVER)
             pthread_cond_wait(&upkeep->wake, &upkeep->lock);
         else if (pthread_cond_timedwait(&upkeep->wake, &upkeep->lock, &at) == ETIMEDOUT)
@@ -83,19 +85,27 @@ static void run_chore(ko_upkeep *upkeep, chore *c)
     c->due_ms = c->interval_ms ? ko_clock_mono_ms() + c->interval_ms : NEVER;
 }
 
-static void take_kick(ko_upkeep *upkeep)
+static void plan(ko_upkeep *upkeep);
+
+static void take_news(ko_upkeep *upkeep)
 {
     pthread_mutex_lock(&upkeep->lock);
-    if (upkeep->kicked)
-        upkeep->chores[GC].due_ms = 0;
-    upkeep->kicked = false;
+    bool kicked = upkeep->kicked;
+    bool changed = upkeep->changed;
+    if (changed)
+        upkeep->options = upkeep->wanted;
+    upkeep->kicked = upkeep->changed = false;
     pthread_mutex_unlock(&upkeep->lock);
+    if (changed)
+        plan(upkeep);
+    if (kicked)
+        upkeep->chores[GC].due_ms = 0;
 }
 
 /* Runs what is due among the first `count` chores; false when nothing is. */
 static bool run_due(ko_upkeep *upkeep, size_t count)
 {
-    take_kick(upkeep);
+    take_news(upkeep);
     chore *next = next_chore(upkeep, count);
     if (next->due_ms > ko_clock_mono_ms())
         return false;
@@ -113,15 +123,18 @@ static bool gc_pause(void *arg)
 }
 
 /* Keeps the rate: by now, what was read should have taken so long. A pass may take weeks, so the
- * other chores are run in its pauses; it holds nothing then that they need. */
+ * other chores are run in its pauses; it holds nothing then that they need. It ends early when a
+ * change has switched scrubbing off. */
 static bool scrub_pause(void *arg, uint64_t bytes)
 {
     ko_upkeep *upkeep = arg;
-    uint64_t rate = upkeep->options.scrub_bytes_per_s;
 
+    upkeep->scrub_read += bytes;
     while (run_due(upkeep, SCRUB))
         continue;
-    upkeep->scrub_read += bytes;
+    if (upkeep->options.scrub_interval_ms == 0)
+        return true;
+    uint64_t rate = upkeep->options.scrub_bytes_per_s;
     uint64_t due_ms =
         rate ? upkeep->scrub_began_ms + (uint64_t)((double)upkeep->scrub_read * 1000 / (double)rate)
              : 0;
@@ -161,6 +174,12 @@ static int run_reap(ko_upkeep *upkeep, ko_err *err)
     return rc;
 }
 
+static void begin_rate(ko_upkeep *upkeep)
+{
+    upkeep->scrub_began_ms = ko_clock_mono_ms();
+    upkeep->scrub_read = 0;
+}
+
 static int run_scrub(ko_upkeep *upkeep, ko_err *err)
 {
     const ko_upkeep_options *o = &upkeep->options;
@@ -172,8 +191,7 @@ static int run_scrub(ko_upkeep *upkeep, ko_err *err)
     ko_scrub_stats stats = {0};
     bool done = false;
 
-    upkeep->scrub_began_ms = ko_clock_mono_ms();
-    upkeep->scrub_read = 0;
+    begin_rate(upkeep);
     int rc = ko_scrub_run(o->meta, o->store, &options, &stats, &done, err);
     pthread_mutex_lock(&upkeep->lock);
     upkeep->totals.scrub_passes += done;
@@ -221,27 +239,43 @@ static void plan_scrub(ko_upkeep *upkeep)
     c->due_ms = ko_clock_mono_ms() + (under_way || rest_ms < 0 ? 0 : (uint64_t)rest_ms);
 }
 
+/* A chore whose interval stays keeps its time: reloads in quick succession put nothing off. */
+static bool set_chore(ko_upkeep *upkeep, unsigned i, const char *name, uint64_t interval_ms,
+                      int (*run)(ko_upkeep *, ko_err *))
+{
+    if (upkeep->chores[i].run && upkeep->chores[i].interval_ms == interval_ms)
+        return false;
+    upkeep->chores[i] = (chore){.name = name,
+                                .interval_ms = interval_ms,
+                                .due_ms = interval_ms ? ko_clock_mono_ms() + interval_ms : NEVER,
+                                .run = run};
+    return true;
+}
+
+/* When each chore is due by the options there are now. */
+static void plan(ko_upkeep *upkeep)
+{
+    const ko_upkeep_options *o = &upkeep->options;
+
+    (void)set_chore(upkeep, GC, "gc", o->gc_interval_ms, run_gc);
+    (void)set_chore(upkeep, REAP, "reap", o->reap_interval_ms, run_reap);
+    if (set_chore(upkeep, SCRUB, "scrub", o->scrub_interval_ms, run_scrub))
+        plan_scrub(upkeep);
+    begin_rate(upkeep);
+}
+
 static void *upkeep_main(void *arg)
 {
     ko_upkeep *upkeep = arg;
 
     recover(upkeep);
-    plan_scrub(upkeep);
+    plan(upkeep);
     while (!wait_until(upkeep, next_chore(upkeep, CHORES)->due_ms, true))
-        (void)run_due(upkeep, CHORES); /* false: a kick came, and waits for its turn */
+        (void)run_due(upkeep, CHORES); /* false: there were news, and nothing is due by them */
     return NULL;
 }
 
 /* ---- Life ---- */
-
-static void set_chore(ko_upkeep *upkeep, unsigned i, const char *name, uint64_t interval_ms,
-                      int (*run)(ko_upkeep *, ko_err *))
-{
-    upkeep->chores[i] = (chore){.name = name,
-                                .interval_ms = interval_ms,
-                                .due_ms = interval_ms ? ko_clock_mono_ms() + interval_ms : NEVER,
-                                .run = run};
-}
 
 int ko_upkeep_start(const ko_upkeep_options *options, ko_upkeep **out, ko_err *err)
 {
@@ -251,9 +285,6 @@ int ko_upkeep_start(const ko_upkeep_options *options, ko_upkeep **out, ko_err *e
     sigset_t before;
 
     upkeep->options = *options;
-    set_chore(upkeep, GC, "gc", options->gc_interval_ms, run_gc);
-    set_chore(upkeep, REAP, "reap", options->reap_interval_ms, run_reap);
-    set_chore(upkeep, SCRUB, "scrub", options->scrub_interval_ms, run_scrub);
     pthread_mutex_init(&upkeep->lock, NULL);
     pthread_condattr_init(&attr);
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC); /* as ko_clock_mono_ms() */
@@ -287,6 +318,15 @@ ko_upkeep *ko_upkeep_free(ko_upkeep *upkeep)
     pthread_mutex_destroy(&upkeep->lock);
     free(upkeep);
     return NULL;
+}
+
+void ko_upkeep_change(ko_upkeep *upkeep, const ko_upkeep_options *options)
+{
+    pthread_mutex_lock(&upkeep->lock);
+    upkeep->wanted = *options;
+    upkeep->changed = true;
+    pthread_cond_broadcast(&upkeep->wake);
+    pthread_mutex_unlock(&upkeep->lock);
 }
 
 void ko_upkeep_kick(ko_upkeep *upkeep)

@@ -52,6 +52,10 @@ KO_MUST_USE int ko_upkeep_start(const ko_upkeep_options *options, ko_upkeep **ou
 ko_upkeep *ko_upkeep_free(ko_upkeep *upkeep);
 KO_DEFINE_AUTOPTR(ko_upkeep, ko_upkeep_free);
 
+/* Takes other intervals, ages and rates (the rest of `options` must be as at the start). What is
+ * under way sees them at its next pause; an interval that differs begins anew. Does not block. */
+void ko_upkeep_change(ko_upkeep *upkeep, const ko_upkeep_options *options);
+
 /* Collects now, without waiting for the interval. Does not block. */
 void ko_upkeep_kick(ko_upkeep *upkeep);
 void ko_upkeep_totals(ko_upkeep *upkeep, ko_upkeep_stats *out);

@@ -121,6 +121,54 @@ static void collection_goes_on_while_a_slow_scrub_is_under_way(void **state)
     assert_int_equal(totals.scrub_passes, 0);
 }
 
+static void a_change_of_intervals_takes_effect_at_once(void **state)
+{
+    bed *b = *state;
+    ko_upkeep_options options = {.gc_interval_ms = HOUR_MS, .scrub_interval_ms = HOUR_MS};
+    ko_autoptr(ko_upkeep) upkeep = start(b, options);
+
+    options = (ko_upkeep_options){
+        .meta = b->meta, .store = b->store, .uploads = b->uploads, .gc_interval_ms = 1};
+    ko_upkeep_change(upkeep, &options);
+    assert_true(comes_true(upkeep, has_collected));
+}
+
+static void changes_in_quick_succession_put_nothing_off(void **state)
+{
+    bed *b = *state;
+    const ko_upkeep_options options = {
+        .meta = b->meta, .store = b->store, .uploads = b->uploads, .gc_interval_ms = 300};
+    ko_autoptr(ko_upkeep) upkeep = start(b, options);
+    ko_upkeep_stats totals = {0};
+
+    for (int i = 0; i < 10000 && totals.gc_runs == 0; i++) {
+        ko_upkeep_change(upkeep, &options);
+        (void)poll(NULL, 0, 1);
+        ko_upkeep_totals(upkeep, &totals);
+    }
+    assert_true(totals.gc_runs > 0);
+}
+
+static void a_change_ends_a_scrub_that_is_not_wanted_any_more(void **state)
+{
+    bed *b = *state;
+    ko_upkeep_options options = {.scrub_interval_ms = 1, .scrub_bytes_per_s = 60};
+    ko_upkeep_stats totals;
+    char text[24];
+
+    for (int i = 0; i < 20; i++) {
+        (void)snprintf(text, sizeof(text), "blob %d", i);
+        bed_push(b, "lab/a", text);
+    }
+    ko_autoptr(ko_upkeep) upkeep = start(b, options);
+    options = (ko_upkeep_options){
+        .meta = b->meta, .store = b->store, .uploads = b->uploads, .gc_interval_ms = 1};
+    ko_upkeep_change(upkeep, &options);
+    assert_true(comes_true(upkeep, has_collected));
+    ko_upkeep_totals(upkeep, &totals);
+    assert_int_equal(totals.scrub_passes, 0);
+}
+
 static bool nothing_scrubbed(const ko_upkeep_stats *totals)
 {
     return totals->scrub_passes == 0;
@@ -162,6 +210,9 @@ int main(void)
         MEMORY(a_kick_works_also_when_collection_has_no_interval),
         MEMORY(chores_run_at_their_intervals),
         MEMORY(collection_goes_on_while_a_slow_scrub_is_under_way),
+        MEMORY(a_change_of_intervals_takes_effect_at_once),
+        MEMORY(changes_in_quick_succession_put_nothing_off),
+        MEMORY(a_change_ends_a_scrub_that_is_not_wanted_any_more),
         MEMORY(the_time_of_the_last_scrub_outlives_the_thread),
         MEMORY(it_begins_by_putting_the_quarantine_in_order),
     };

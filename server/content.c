@@ -169,25 +169,36 @@ static int read_small(ko_app *app, ko_content *content, ko_err *err)
     return ko_blob_read(reader, content->bytes, content->size_bytes, 0, err);
 }
 
+/* The row as it is now, with a fresh lease if that is promised. *generation is older than what was
+ * read: renewing is a write of ours, so the row is read again behind it, or a deletion in between
+ * would be remembered as a blob that is there. */
+static int find_link(ko_app *app, blob_query *q, bool promise, uint64_t *generation, ko_err *err)
+{
+    int64_t lease_s = ko_app_settings(app)->lease_s;
+    int64_t now_s = ko_clock_wall_s();
+
+    *generation = ko_meta_generation_repo(app->meta, q->repo);
+    if (ko_meta_read(app->meta, load_link, q, err) < 0)
+        return -1;
+    if (!promise || ko_meta_lease_is_fresh(q->link.lease_until_s, now_s, lease_s))
+        return 0;
+    q->lease_until_s = now_s + lease_s;
+    if (ko_meta_write(app->meta, KO_META_LAZY, renew_lease, q, err) < 0)
+        return ko_err_ctx(err, "renew the lease of %s", q->digest->text);
+    *generation = ko_meta_generation_repo(app->meta, q->repo);
+    return ko_meta_read(app->meta, load_link, q, err);
+}
+
 int ko_content_blob(ko_app *app, ko_str repo, const ko_digest *digest, bool promise,
                     ko_content **out, ko_err *err)
 {
-    const ko_settings *settings = ko_app_settings(app);
-    uint64_t generation = ko_meta_generation_repo(app->meta, repo);
     blob_query q = {.repo = repo, .digest = digest};
-    int64_t now_s = ko_clock_wall_s();
     ko_content *content;
+    uint64_t generation;
     bool small;
 
-    if (ko_meta_read(app->meta, load_link, &q, err) < 0)
+    if (find_link(app, &q, promise, &generation, err) < 0)
         return -1;
-    q.lease_until_s = now_s + settings->lease_s;
-    if (promise && !ko_meta_lease_is_fresh(q.link.lease_until_s, now_s, settings->lease_s)) {
-        if (ko_meta_write(app->meta, KO_META_LAZY, renew_lease, &q, err) < 0)
-            return ko_err_ctx(err, "renew the lease of %s", digest->text);
-        q.link.lease_until_s = q.lease_until_s;
-        generation = ko_meta_generation_repo(app->meta, repo);
-    }
     small = q.link.blob.size_bytes <= SMALL_BLOB;
     content = content_new(q.row.id, digest, q.link.blob.size_bytes,
                           small ? (size_t)q.link.blob.size_bytes : 0);

@@ -5,8 +5,9 @@
  *     buffer i:  EMPTY -> FILLING (a read is pending) -> FULL -> WRITING (on the pool) -> EMPTY
  *
  * At most one buffer is FILLING and one WRITING; buffers are written in the order they were filled.
- * When the body has ended - complete, or cut short by the client - and all that arrived is written,
- * a last job finishes (only a complete body) and releases the session. The last write and that job
+ * When the body has ended - complete, or cut short by the client - and all that arrived is written
+ * (T32: a client resumes behind it), a last job finishes (only a complete body) and releases the
+ * session. The last write and that job
  * are one trip to the pool, so a small blob costs one. */
 #include "server/transfer.h"
 
@@ -34,13 +35,15 @@ typedef struct {
     unsigned drain;  /* the buffer to write next */
     bool body_ended; /* nothing more will be read */
     bool working;    /* the pool has it */
-    int rc;          /* of the whole transfer; the first failure stays */
+    bool unwritable; /* a write failed: what still comes is thrown away */
+    bool has_digest; /* to finish with */
+    ko_digest digest;
+    int rc; /* of the whole transfer; the first failure stays */
     ko_err err;
     struct {
-        bool last;   /* also finish and release */
-        bool failed; /* the transfer has: write nothing more, do not finish */
-        bool has_digest;
-        ko_digest digest;
+        bool write;  /* the buffer to drain */
+        bool finish; /* and make it a blob */
+        bool last;   /* and release the session */
         int rc;
         ko_err err;
         uint64_t offset;
@@ -75,13 +78,13 @@ static void transfer_run(ko_work *work)
     transfer_buf *buf = &t->bufs[t->drain];
 
     t->job.rc = 0;
-    if (buf->state == BUF_WRITING && !t->job.failed)
+    if (t->job.write)
         t->job.rc = ko_upload_append(t->upload, buf->data, buf->len, &t->job.err);
     if (!t->job.last)
         return;
-    if (t->job.rc == 0 && !t->job.failed && t->job.has_digest)
+    if (t->job.rc == 0 && t->job.finish)
         t->job.rc =
-            ko_upload_finish(t->upload, &t->job.digest, ko_repo_ensure_tx, &t->repo, &t->job.err);
+            ko_upload_finish(t->upload, &t->digest, ko_repo_ensure_tx, &t->repo, &t->job.err);
     t->job.offset = ko_upload_offset(t->upload);
     t->upload = ko_upload_release(t->upload);
 }
@@ -94,8 +97,10 @@ static void transfer_done(ko_work *work)
     ko_req *req = t->req;
 
     t->working = false;
-    if (t->job.rc < 0)
+    if (t->job.rc < 0) {
+        t->unwritable = true;
         fail(t, &t->job.err);
+    }
     if (t->bufs[t->drain].state == BUF_WRITING) {
         t->bufs[t->drain].state = BUF_EMPTY;
         t->drain ^= 1;
@@ -151,8 +156,9 @@ static void start_writing(transfer *t)
 
     if (buf->state == BUF_FULL)
         buf->state = BUF_WRITING;
-    t->job.failed = t->rc < 0;
+    t->job.write = buf->state == BUF_WRITING && !t->unwritable;
     t->job.last = t->body_ended && t->bufs[t->drain ^ 1].state == BUF_EMPTY;
+    t->job.finish = t->job.last && t->has_digest && t->rc == 0;
     t->working = true;
     t->work.run = transfer_run;
     t->work.done = transfer_done;
@@ -174,14 +180,19 @@ static void transfer_pump(transfer *t)
         start_writing(t);
 }
 
-/* The client has gone. A pending read has been answered with an error before this is called, so the
- * transfer is ending already; it only must not touch the request any more. */
+/* The client has gone. A pending read has been answered with an error before this is called; when
+ * there was none, both buffers being full, the transfer learns only here that no more will come:
+ * then the body is cut short and must not be finished. */
 static void transfer_gone(ko_req *req)
 {
     transfer *t = req->transfer;
+    ko_err err;
 
     t->req = NULL;
-    t->body_ended = true;
+    if (!t->body_ended) {
+        (void)ko_err_set(&err, KO_E_IO, "the client has gone");
+        fail(t, &err);
+    }
 }
 
 ko_step_ret ko_transfer_start(ko_req *req, ko_upload *upload, const ko_digest *digest,
@@ -195,9 +206,9 @@ ko_step_ret ko_transfer_start(ko_req *req, ko_upload *upload, const ko_digest *d
     t->upload = upload;
     t->result = result;
     ko_repo_spec_init(&t->repo, req->route.repo, req->identity->account_id, req->settings);
-    t->job.has_digest = digest != NULL;
+    t->has_digest = digest != NULL;
     if (digest)
-        t->job.digest = *digest;
+        t->digest = *digest;
     t->body_ended = !req->head->has_body;
     req->transfer = t;
     ko_req_on_gone(req, transfer_gone);

@@ -92,9 +92,10 @@ static int names_run(ko_job *base, ko_err *err)
     if (print_page(job, job->query.count < limit ? job->query.count : limit, &body, err) < 0)
         return -1;
     job->page = make_page(job, limit, ko_buf_str(&body));
+    /* The key holds text of the client, so it counts too. */
     if (body.len <= KEEP_MAX)
         ko_cache_put(base->app->content, job->key, generation, UINT64_MAX,
-                     sizeof(*job->page) + body.len, &job->page->entry);
+                     sizeof(*job->page) + body.len + job->key.len, &job->page->entry);
     return 0;
 }
 

@@ -10,6 +10,7 @@
 
 MODE ?= release
 SAN  ?=
+LINT :=
 V    ?= 0
 ifeq ($(origin CC),default)
 CC := gcc

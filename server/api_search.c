@@ -38,7 +38,10 @@ typedef struct {
 static int search_tx(ko_meta_tx *tx, void *arg, ko_err *err)
 {
     search_job *job = arg;
-    ko_meta_caller caller = {job->job.identity->account_id, job->job.identity->admin};
+    const ko_identity *id = job->job.identity;
+    /* A personal token with a limit finds public repositories only, not what its account may see. */
+    bool own = !id->limited || id->whole;
+    ko_meta_caller caller = {own ? id->account_id : 0, own && id->admin};
 
     return ko_meta_search(tx, caller, job->query, job->offset, job->limit, job->job.arena,
                           &job->hits, &job->count, err);

@@ -34,6 +34,7 @@ struct ko_meta {
     ko_db *db;   /* the writer's */
     ko_generation *gen;
     ko_writer *writer;
+    ko_ballast *ballast; /* NULL in memory */
     reader_pool readers;
     pthread_mutex_t memory_lock; /* in memory: held while the one connection is used */
 };
@@ -168,20 +169,34 @@ static ko_meta *new_meta(void)
     return meta;
 }
 
-static int open_at(connect_fn *connect, const char *where, const char *generations, ko_meta **out,
-                   ko_err *err)
+static int open_at(connect_fn *connect, const char *dir, const char *where, const char *generations,
+                   ko_meta **out, ko_err *err)
 {
     ko_autoptr(ko_meta) meta = new_meta();
 
     meta->connect = connect;
     meta->where = where ? ko_xstrdup(where) : NULL;
+    meta->ballast = dir ? ko_ballast_new(dir) : NULL;
     if (connect(where, &meta->db, err) < 0 || ko_migrate(meta->db, err) < 0 ||
         ko_generation_open(generations, &meta->gen, err) < 0 ||
-        ko_writer_new(meta->db, meta->gen, where ? NULL : &meta->memory_lock, &meta->writer, err) <
-            0)
+        ko_writer_new(meta->db, meta->gen, where ? NULL : &meta->memory_lock, meta->ballast,
+                      &meta->writer, err) < 0)
         return -1;
+    if (meta->ballast)
+        ko_ballast_fill(meta->ballast);
     *out = ko_steal(&meta);
     return 0;
+}
+
+/* Opening makes the log's index, for which a full disk has no room: SQLite calls that an I/O error.
+ */
+static bool open_with_ballast_gone(const char *dir, const char *path, const char *generations,
+                                   ko_meta **out, ko_err *err)
+{
+    ko_autoptr(ko_ballast) ballast = ko_ballast_new(dir);
+
+    return ko_ballast_release(ballast) &&
+           open_at(ko_db_sqlite_open, dir, path, generations, out, err) == 0;
 }
 
 int ko_meta_open_sqlite(const char *dir, ko_meta **out, ko_err *err)
@@ -195,14 +210,15 @@ int ko_meta_open_sqlite(const char *dir, ko_meta **out, ko_err *err)
         snprintf(generations, sizeof(generations), "%s/generations", dir) >=
             (int)sizeof(generations))
         return ko_err_set(err, KO_E_INVALID, "the name of the data directory is too long");
-    if (open_at(ko_db_sqlite_open, path, generations, out, err) < 0)
+    if (open_at(ko_db_sqlite_open, dir, path, generations, out, err) < 0 &&
+        !open_with_ballast_gone(dir, path, generations, out, err))
         return ko_err_ctx(err, "open %s", path);
     return 0;
 }
 
 int ko_meta_open_memory(ko_meta **out, ko_err *err)
 {
-    return open_at(ko_db_sqlite_open, NULL, NULL, out, err);
+    return open_at(ko_db_sqlite_open, NULL, NULL, NULL, out, err);
 }
 
 ko_meta *ko_meta_free(ko_meta *meta)
@@ -210,6 +226,9 @@ ko_meta *ko_meta_free(ko_meta *meta)
     if (!meta)
         return NULL;
     (void)ko_writer_free(meta->writer);
+    if (meta->ballast)
+        ko_ballast_fill(meta->ballast); /* for the next opening */
+    (void)ko_ballast_free(meta->ballast);
     for (size_t i = 0; i < meta->readers.idle_count; i++)
         (void)ko_db_free(meta->readers.idle[i]);
     (void)ko_db_free(meta->db);

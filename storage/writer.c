@@ -33,6 +33,7 @@ struct ko_writer {
     ko_db *db;
     ko_generation *gen;
     pthread_mutex_t *db_lock; /* may be NULL */
+    ko_ballast *ballast;      /* may be NULL */
     pthread_t thread;
 
     pthread_mutex_t lock; /* protects what follows */
@@ -63,7 +64,7 @@ static ko_db_mode mode_of(const job *jobs, size_t count)
 }
 
 /* One job in a transaction of its own. */
-static void run_alone(ko_writer *w, job *j)
+static void try_alone(ko_writer *w, job *j)
 {
     if (w->db->ops->begin(w->db, mode_of(j, 1), &j->err) < 0) {
         j->rc = -1;
@@ -77,6 +78,14 @@ static void run_alone(ko_writer *w, job *j)
     } else {
         w->db->ops->rollback(w->db);
     }
+}
+
+/* On a full disk once more, with the room that the ballast gives. */
+static void run_alone(ko_writer *w, job *j)
+{
+    try_alone(w, j);
+    if (j->rc < 0 && j->err.code == KO_E_NO_SPACE && w->ballast && ko_ballast_release(w->ballast))
+        try_alone(w, j);
 }
 
 /* One job of a group. errors: the group's transaction is lost. */
@@ -205,6 +214,8 @@ static void wait_for_jobs(ko_writer *w, bool *dirty)
         if (w->db_lock)
             (void)pthread_mutex_lock(w->db_lock);
         w->db->ops->idle(w->db);
+        if (w->ballast)
+            ko_ballast_fill(w->ballast);
         if (w->db_lock)
             (void)pthread_mutex_unlock(w->db_lock);
         (void)pthread_mutex_lock(&w->lock);
@@ -275,13 +286,13 @@ int ko_writer_run(ko_writer *w, ko_meta_durability durability, ko_meta_fn *fn, v
 
 /* ---- Start and end ---- */
 
-int ko_writer_new(ko_db *db, ko_generation *gen, pthread_mutex_t *lock, ko_writer **out,
-                  ko_err *err)
+int ko_writer_new(ko_db *db, ko_generation *gen, pthread_mutex_t *lock, ko_ballast *ballast,
+                  ko_writer **out, ko_err *err)
 {
     ko_writer *w = ko_new(ko_writer);
     pthread_condattr_t attr;
 
-    *w = (ko_writer){.db = db, .gen = gen, .db_lock = lock, .last = &w->first};
+    *w = (ko_writer){.db = db, .gen = gen, .db_lock = lock, .ballast = ballast, .last = &w->first};
     (void)pthread_mutex_init(&w->lock, NULL);
     (void)pthread_condattr_init(&attr);
     (void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);

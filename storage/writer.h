@@ -11,6 +11,7 @@
 
 #include <pthread.h>
 
+#include "storage/ballast.h"
 #include "storage/db.h"
 #include "storage/generation.h"
 #include "storage/meta.h"
@@ -20,9 +21,11 @@
 typedef struct ko_writer ko_writer;
 
 /* Starts the thread. `lock` (may be NULL) is held while a transaction runs: for a connection that
- * readers use too. `db` and `gen` outlive the writer. Owned by the caller. errors UNAVAILABLE. */
-KO_MUST_USE int ko_writer_new(ko_db *db, ko_generation *gen, pthread_mutex_t *lock, ko_writer **out,
-                              ko_err *err);
+ * readers use too. `ballast` (may be NULL) is given up when a job finds the disk full, and taken
+ * again when the writer has nothing to do. `db`, `gen` and `ballast` outlive the writer. Owned by
+ * the caller. errors UNAVAILABLE. */
+KO_MUST_USE int ko_writer_new(ko_db *db, ko_generation *gen, pthread_mutex_t *lock,
+                              ko_ballast *ballast, ko_writer **out, ko_err *err);
 /* Finishes what is queued, then ends the thread. */
 ko_writer *ko_writer_free(ko_writer *writer);
 KO_DEFINE_AUTOPTR(ko_writer, ko_writer_free);

@@ -20,7 +20,8 @@ static ko_step_ret discover(ko_req *req)
             "\"endpoints\":[\"_oci/ext/discover\"]},"
             "{\"name\":\"_kontor\",\"description\":\"accounts, groups, rights, repositories\","
             "\"endpoints\":[\"_kontor/accounts\",\"_kontor/groups\",\"_kontor/tokens\","
-            "\"_kontor/grants\",\"_kontor/repositories\",\"_kontor/history\"]}]}\n"));
+            "\"_kontor/grants\",\"_kontor/repositories\",\"_kontor/history\",\"_kontor/"
+            "audit\"]}]}\n"));
 }
 
 const ko_step ko_discover_get_steps[] = {KO_STEP(discover), KO_STEPS_END};

@@ -65,6 +65,15 @@ void ko_app_release(ko_app *app)
 
 /* ---- Parts ---- */
 
+/* Self sign-ups: a class of students may share one address, a program that makes accounts in a loop
+ * soon waits minutes for each. */
+static const ko_backoff_opts sign_up_pace = {.free_per_account = UINT32_MAX,
+                                             .free_per_address = 50,
+                                             .first_delay_ms = 10ULL * 1000,
+                                             .max_delay_ms = 10ULL * 60 * 1000,
+                                             .forget_after_ms = 60ULL * 60 * 1000,
+                                             .max_entries = 4096};
+
 static int open_storage(ko_app *app, const ko_options *opts, ko_err *err)
 {
     const char *dir = ko_options_str(opts, KO_CONF_data);
@@ -87,8 +96,7 @@ static int open_auth(ko_app *app, const ko_options *opts, ko_err *err)
     ko_auth_opts auth = {
         .meta = app->meta,
         .service = ko_app_settings(app)->service,
-        .cost = {.passes = (uint32_t)ko_options_u64(opts, KO_CONF_password_passes),
-                 .memory_kib = (uint32_t)(ko_options_u64(opts, KO_CONF_password_memory) / KO_KIB)},
+        .cost = ko_app_settings(app)->password_cost,
         .backoff = KO_BACKOFF_DEFAULT,
         .token_life_s = ko_options_u64(opts, KO_CONF_token_lifetime) / 1000,
         .refresh_life_s = ko_options_u64(opts, KO_CONF_token_refresh) / 1000,
@@ -442,6 +450,7 @@ static void close_all(ko_app *app)
     ko_meta_free(app->meta);
     ko_cache_free(app->content);
     ko_pulls_free(app->pulls);
+    ko_backoff_free(app->sign_ups);
     ko_metrics_free(app->metrics);
     ko_settings_free(atomic_load(&run->settings));
     free(run->loops);
@@ -483,6 +492,7 @@ int ko_app_serve(ko_options *opts, ko_err *err)
     ko_log_configure(settings->log_level, settings->log_format);
     app.metrics = ko_metrics_new();
     app.pulls = ko_pulls_new();
+    app.sign_ups = ko_backoff_new(&sign_up_pace);
     app.content = ko_cache_new((size_t)ko_options_u64(opts, KO_CONF_cache_content));
     rc = serve(&app, opts, err);
     close_all(&app);

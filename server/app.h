@@ -27,6 +27,7 @@ typedef struct ko_app {
     ko_http_server *http;
     ko_metrics *metrics;
     struct ko_pulls *pulls;
+    ko_backoff *sign_ups;   /* the pace of self sign-ups, by address */
     struct ko_app_run *run; /* app.c's own */
 } ko_app;
 

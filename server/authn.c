@@ -355,3 +355,25 @@ ko_step_ret ko_authn_authorise(ko_req *req)
     req->step++;
     return KO_NEXT;
 }
+
+static bool sees_catalog(const ko_req *req)
+{
+    switch (req->settings->catalog) {
+    case KO_CATALOG_ANYONE:
+        break;
+    case KO_CATALOG_ACCOUNTS:
+        return req->identity->kind != KO_ID_ANONYMOUS;
+    case KO_CATALOG_ADMINS:
+        return req->identity->admin;
+    }
+    return true;
+}
+
+ko_step_ret ko_authn_may_list(ko_req *req)
+{
+    if (!sees_catalog(req))
+        return ko_authn_refuse(req, "registry:catalog:*");
+    if (!ko_auth_may_catalog(req->identity))
+        return ko_authn_want_scope(req, "registry:catalog:*");
+    return KO_NEXT;
+}

@@ -25,4 +25,8 @@ ko_step_ret ko_authn_refuse(ko_req *req, const char *scope);
  * (containers/image does so once; docker reports "denied"). */
 ko_step_ret ko_authn_want_scope(ko_req *req, const char *scope);
 
+/* May the caller list repositories at all (catalog.access)? Which ones it sees is another matter.
+ * Returns NEXT, or DONE when it was refused. */
+ko_step_ret ko_authn_may_list(ko_req *req);
+
 #endif

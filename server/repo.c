@@ -77,6 +77,20 @@ int ko_repo_ensure(ko_meta_tx *tx, const ko_repo_spec *spec, ko_meta_repo *out, 
     return ko_meta_repo_add(tx, ko_str_of(spec->name), visibility, ko_clock_wall_s(), out, err);
 }
 
+int ko_repo_set_visibility(ko_meta_tx *tx, const ko_meta_repo *repo, ko_meta_visibility visibility,
+                           const ko_settings *settings, ko_err *err)
+{
+    ko_meta_owner owner;
+
+    if (visibility == repo->visibility)
+        return 0;
+    if (visibility == KO_META_PRIVATE && repo->owner_id != 0 &&
+        (ko_meta_owner_load(tx, repo->owner_id, &owner, err) < 0 ||
+         check_private_quota(tx, &owner, settings, err) < 0))
+        return -1;
+    return ko_meta_repo_set_visibility(tx, repo, visibility, err);
+}
+
 int ko_repo_ensure_tx(ko_meta_tx *tx, void *arg, ko_err *err)
 {
     ko_meta_repo repo;

@@ -25,6 +25,12 @@ KO_MUST_USE int ko_repo_ensure(ko_meta_tx *tx, const ko_repo_spec *spec, ko_meta
 /* The same as a ko_meta_fn; `arg` is a ko_repo_spec. */
 KO_MUST_USE int ko_repo_ensure_tx(ko_meta_tx *tx, void *arg, ko_err *err);
 
+/* Makes it private or public. errors DENIED: the owner's quota of private repositories is used up.
+ */
+KO_MUST_USE int ko_repo_set_visibility(ko_meta_tx *tx, const ko_meta_repo *repo,
+                                       ko_meta_visibility visibility, const ko_settings *settings,
+                                       ko_err *err);
+
 /* May `extra_bytes` more be stored in the namespace of this repository name? errors DENIED: no, and
  * the text says how much there may be. */
 KO_MUST_USE int ko_repo_check_bytes(ko_meta_tx *tx, const ko_repo_spec *spec, uint64_t extra_bytes,

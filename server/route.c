@@ -38,7 +38,8 @@ typedef enum {
     SHAPE_K_REPOS,
     SHAPE_K_REPO,
     SHAPE_K_GRANTS,
-    SHAPE_K_HISTORY
+    SHAPE_K_HISTORY,
+    SHAPE_K_AUDIT
 } shape;
 
 #define KO_ENDPOINT(name, method, shape, need) extern const ko_step ko_##name##_steps[];
@@ -79,9 +80,10 @@ static const struct {
     {"/v2/_kontor/tokens", SHAPE_K_TOKENS},
     {"/v2/_kontor/repositories", SHAPE_K_REPOS},
     {"/v2/_kontor/grants", SHAPE_K_GRANTS},
+    {"/v2/_kontor/audit", SHAPE_K_AUDIT},
 };
 
-/* Kontor's own places with a name behind them; `many` lets it contain slashes. */
+/* Kontor's own places with a name behind them: a repository's, or one without slashes. */
 static const struct {
     const char *prefix;
     shape shape;
@@ -154,6 +156,8 @@ static cut cut_path(ko_str path)
         if (ko_str_has_prefix(path, prefix)) {
             ko_str rest = ko_str_slice(path, prefix.len, path.len);
 
+            if (!named_paths[i].repo && ko_str_find_char(rest, '/') != SIZE_MAX)
+                return (cut){.shape = SHAPE_NONE};
             return named_paths[i].repo ? (cut){named_paths[i].shape, rest, {"", 0}}
                                        : (cut){named_paths[i].shape, {"", 0}, rest};
         }

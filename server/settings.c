@@ -2,6 +2,7 @@
  * concerns several of them together. */
 #include "server/settings.h"
 
+#include "common/base/limits.h"
 #include "server/conf.h"
 #include "storage/meta_owner.h"
 
@@ -31,6 +32,9 @@ static void take_values(ko_settings *s)
     s->log_access = ko_options_bool(s->opts, KO_CONF_log_access);
     s->audit_keep_s = (int64_t)seconds(s, KO_CONF_audit_keep);
     s->sign_up = ko_options_bool(s->opts, KO_CONF_sign_up);
+    s->password_cost =
+        (ko_password_cost){.passes = (uint32_t)u64(s, KO_CONF_password_passes),
+                           .memory_kib = (uint32_t)(u64(s, KO_CONF_password_memory) / KO_KIB)};
     s->default_visibility = (ko_meta_visibility)u64(s, KO_CONF_default_visibility);
     s->quota_private_repos =
         (int64_t)zero_is_any(u64(s, KO_CONF_quota_repos), KO_META_QUOTA_UNLIMITED);

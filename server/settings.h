@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "auth/password.h"
 #include "common/base/arena.h"
 #include "common/base/log.h"
 #include "common/base/options.h"
@@ -35,6 +36,7 @@ typedef struct ko_settings {
     int64_t audit_keep_s; /* 0: for ever */
 
     bool sign_up;
+    ko_password_cost password_cost;
     ko_meta_visibility default_visibility;
     int64_t quota_private_repos; /* or KO_META_QUOTA_UNLIMITED */
     int64_t quota_bytes;         /* or KO_META_QUOTA_UNLIMITED */

@@ -3,7 +3,7 @@
  * Hashing costs milliseconds of CPU and megabytes of memory on purpose: it runs on the work pool,
  * and the number of pool threads bounds the memory.
  *
- * Spec:    RFC 9106; the default cost is OWASP's minimum (2 passes over 19 MiB).
+ * Spec:    RFC 9106; the default cost (conf/options.def) is OWASP's minimum, 2 passes over 19 MiB.
  * Threads: any.
  * Blocks:  hash and verify are slow: call from a work item, never from a loop. */
 #ifndef KO_AUTH_PASSWORD_H
@@ -22,7 +22,6 @@ typedef struct {
     uint32_t memory_kib; /* Argon2's m */
 } ko_password_cost;
 
-#define KO_PASSWORD_COST_DEFAULT ((ko_password_cost){.passes = 2, .memory_kib = 19 * 1024})
 /* For tests: the least that Argon2 allows. */
 #define KO_PASSWORD_COST_LEAST ((ko_password_cost){.passes = 1, .memory_kib = 8})
 

@@ -17,7 +17,7 @@
 #define D       KO_ACTION_DELETE
 #define ALL     KO_ACTION_ALL
 
-static const ko_password_cost COST = {.passes = 1, .memory_kib = 8};
+#define COST KO_PASSWORD_COST_LEAST
 
 /* alice: person; bob: person; root: administrator; ci: robot; team: group owned by alice. */
 typedef struct {

@@ -8,7 +8,7 @@
 #include "auth/account.h"
 #include "common/base/clock.h"
 
-static const ko_password_cost COST = {.passes = 1, .memory_kib = 8};
+#define COST KO_PASSWORD_COST_LEAST
 
 static int set_up(void **state)
 {

@@ -9,7 +9,7 @@
 #include "common/base/limits.h"
 #include "common/base/own.h"
 
-static const ko_password_cost LEAST = {.passes = 1, .memory_kib = 8};
+#define LEAST KO_PASSWORD_COST_LEAST
 
 static void a_hash_matches_its_password_and_no_other(void **state)
 {

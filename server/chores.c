@@ -53,9 +53,11 @@ static void complain(const char *chore, const ko_err *err)
     ko_log(KO_WARN, "chores.failed", KO_F_STR("chore", chore), KO_F_ERR(err));
 }
 
+#define RESERVE_SHARE 8 /* on a small disk the reserve is this part of it */
+
 static void watch_space(ko_chores *u)
 {
-    uint64_t free_bytes, total_bytes;
+    uint64_t free_bytes, total_bytes, reserve = ko_app_settings(u->app)->reserve_bytes;
     bool full;
     ko_err err;
 
@@ -63,7 +65,9 @@ static void watch_space(ko_chores *u)
         complain("space", &err);
         return;
     }
-    full = free_bytes < ko_app_settings(u->app)->reserve_bytes;
+    if (reserve > total_bytes / RESERVE_SHARE)
+        reserve = total_bytes / RESERVE_SHARE;
+    full = free_bytes < reserve;
     if (full != atomic_exchange(&u->full, full))
         ko_log(full ? KO_ERROR : KO_INFO, full ? "storage.full" : "storage.room",
                KO_F_U64("free_bytes", free_bytes), KO_F_U64("total_bytes", total_bytes));

@@ -1,7 +1,8 @@
 /* auth/backoff.c: counters of failed logins.
  *
  * Three kinds of counters share one table: per account name, per address, and per pair of both. A
- * pair exists only after a successful login from that address, and while it does it alone counts:
+ * pair exists only after a successful login from that address, for weeks, as passwords are not used
+ * every day by those who have tokens and caches; and while it does it alone counts:
  * somebody who guesses at an account from elsewhere cannot lock its owner out, nor can a neighbour
  * behind the same address translation, and guesses from the owner's own address meet the same limit
  * as any.
@@ -17,8 +18,9 @@
 
 #include "common/base/map.h"
 
-#define SET_SIZE  8
-#define MAX_SHIFT 20
+#define SET_SIZE     8
+#define MAX_SHIFT    20
+#define KNOWN_FOR_MS (30 * 24 * 3600 * UINT64_C(1000)) /* a pair, since it was last used */
 
 typedef struct {
     uint64_t key; /* 0: empty */
@@ -136,12 +138,12 @@ static uint64_t wait_of(ko_backoff *backoff, uint64_t key, uint64_t now_ms)
     return s && s->until_ms > now_ms ? s->until_ms - now_ms : 0;
 }
 
-/* A pair that has logged in not too long ago. */
+/* Has the account logged in from this address not too long ago? */
 static bool is_known_pair(ko_backoff *backoff, uint64_t pair, uint64_t now_ms)
 {
     const slot *s = find_slot(backoff, pair);
 
-    return s && now_ms - s->touched_ms < backoff->opts.forget_after_ms;
+    return s && now_ms - s->touched_ms < KNOWN_FOR_MS;
 }
 
 static void count_failure(ko_backoff *backoff, uint64_t key, unsigned free_tries, uint64_t now_ms)
@@ -213,12 +215,15 @@ void ko_backoff_succeeded(ko_backoff *backoff, ko_str account, ko_str address, u
     uint64_t pair = counter_key(BY_PAIR, account, address);
 
     pthread_mutex_lock(&backoff->lock);
-    clear_count(find_slot(backoff, counter_key(BY_ACCOUNT, account, address)));
+    slot *by_account = find_slot(backoff, counter_key(BY_ACCOUNT, account, address));
+    slot *by_address = find_slot(backoff, counter_key(BY_ADDRESS, account, address));
+    /* The mistakes of this account are forgiven, those with other names are not: whoever owns one
+     * account could otherwise guess at all others for ever. */
+    if (by_account && by_address)
+        by_address->failures -= by_account->failures < by_address->failures ? by_account->failures
+                                                                            : by_address->failures;
+    clear_count(by_account);
     if (pair)
         clear_count(make_slot(backoff, pair, now_ms));
-    /* Only halved: whoever owns one account could otherwise guess at all others for ever. */
-    slot *by_address = find_slot(backoff, counter_key(BY_ADDRESS, account, address));
-    if (by_address)
-        by_address->failures /= 2;
     pthread_mutex_unlock(&backoff->lock);
 }

@@ -42,9 +42,9 @@ KO_DEFINE_AUTOPTR(ko_backoff, ko_backoff_free);
 uint64_t ko_backoff_wait_ms(ko_backoff *backoff, ko_str account, ko_str address, uint64_t now_ms);
 /* A failed try. */
 void ko_backoff_failed(ko_backoff *backoff, ko_str account, ko_str address, uint64_t now_ms);
-/* A successful one: the account's count begins anew, the address's is halved. For a while only the
- * tries from this address count for this account, so that guessing from elsewhere cannot lock its
- * owner out. */
+/* A successful one: the account's count begins anew, and the address's goes down by it. For 30 days
+ * only the tries from this address count for this account there, so that guessing from elsewhere
+ * cannot lock its owner out. */
 void ko_backoff_succeeded(ko_backoff *backoff, ko_str account, ko_str address, uint64_t now_ms);
 
 #endif

@@ -93,7 +93,7 @@ static void an_owner_who_has_logged_in_is_not_locked_out_by_others(void **state)
     assert_true(ko_backoff_wait_ms(b, ALICE, HERE, 2000) > 0);
 }
 
-static void success_clears_the_account_and_halves_the_address(void **state)
+static void success_forgives_the_mistakes_of_that_account(void **state)
 {
     ko_autoptr(ko_backoff) b = ko_backoff_new(&OPTS);
     (void)state;
@@ -102,10 +102,37 @@ static void success_clears_the_account_and_halves_the_address(void **state)
     ko_backoff_succeeded(b, ALICE, HERE, 1000);
     fail_times(b, 3, ALICE, HERE, 1000);
     assert_int_equal(ko_backoff_wait_ms(b, ALICE, HERE, 1000), 0);
-    fail_times(b, 5, KO_STR("bob"), HERE, 1000); /* 1 left over and 5 make 6: all free */
+    fail_times(b, 6, KO_STR("bob"), HERE, 1000); /* all free for the address */
     assert_int_equal(ko_backoff_wait_ms(b, KO_STR("carol"), HERE, 1000), 0);
     fail_times(b, 1, KO_STR("carol"), HERE, 1000);
     assert_true(ko_backoff_wait_ms(b, KO_STR("dave"), HERE, 1000) > 0);
+}
+
+static void owning_one_account_does_not_help_to_guess_at_others(void **state)
+{
+    ko_autoptr(ko_backoff) b = ko_backoff_new(&OPTS);
+    char name[16];
+    (void)state;
+
+    for (int i = 0; i < 20; i++) {
+        (void)snprintf(name, sizeof(name), "user%d", i);
+        ko_backoff_failed(b, ko_str_of(name), HERE, 1000);
+        ko_backoff_succeeded(b, ALICE, HERE, 1000);
+    }
+    assert_true(ko_backoff_wait_ms(b, KO_STR("fresh"), HERE, 1000) > 0);
+    assert_int_equal(ko_backoff_wait_ms(b, ALICE, HERE, 1000), 0);
+}
+
+static void an_owner_is_known_at_her_address_for_weeks(void **state)
+{
+    ko_autoptr(ko_backoff) b = ko_backoff_new(&OPTS);
+    const uint64_t later_ms = UINT64_C(20) * 24 * OPTS.forget_after_ms;
+    (void)state;
+
+    ko_backoff_succeeded(b, ALICE, HERE, 1000);
+    fail_times(b, 50, ALICE, THERE, later_ms);
+    assert_int_equal(ko_backoff_wait_ms(b, ALICE, HERE, later_ms), 0);
+    assert_true(ko_backoff_wait_ms(b, ALICE, THERE, later_ms) > 0);
 }
 
 static void old_failures_are_forgotten(void **state)
@@ -160,7 +187,9 @@ int main(void)
         cmocka_unit_test(guessing_at_many_accounts_is_slowed_by_address),
         cmocka_unit_test(guessing_from_many_addresses_is_slowed_by_account),
         cmocka_unit_test(an_owner_who_has_logged_in_is_not_locked_out_by_others),
-        cmocka_unit_test(success_clears_the_account_and_halves_the_address),
+        cmocka_unit_test(success_forgives_the_mistakes_of_that_account),
+        cmocka_unit_test(owning_one_account_does_not_help_to_guess_at_others),
+        cmocka_unit_test(an_owner_is_known_at_her_address_for_weeks),
         cmocka_unit_test(old_failures_are_forgotten),
         cmocka_unit_test(addresses_of_one_ipv6_network_count_as_one),
         cmocka_unit_test(what_is_no_address_counts_for_nothing),

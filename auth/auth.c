@@ -72,6 +72,7 @@ void ko_auth_describe(const ko_meta_account *account, ko_identity *out)
     out->kind = is_robot ? KO_ID_ROBOT : KO_ID_ACCOUNT;
     out->account_id = account->owner.id;
     out->admin = account->is_admin && !is_robot;
+    out->password_version = account->password_version;
     memcpy(out->name, account->owner.name, sizeof(out->name));
 }
 

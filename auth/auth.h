@@ -71,6 +71,7 @@ typedef struct ko_identity {
     bool whole;                         /* token: earned without a limit, ko_auth_may_copy_from() */
     bool expired;                       /* accepted for KO_USE_UPLOAD only */
     int64_t expires_at_s;               /* INT64_MAX: never */
+    int64_t password_version;           /* of the account when it logged in */
     int64_t secret_id;                  /* KO_VIA_SECRET: row of the secret, for the audit log */
     ko_scopes access;
 } ko_identity;

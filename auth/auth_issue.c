@@ -60,6 +60,9 @@ static int judge_scopes(ko_meta_tx *tx, void *arg, ko_err *err)
             return -1;
         if (account.is_disabled)
             return ko_err_set(err, KO_E_DENIED, "the account is disabled");
+        if (job->id->via == KO_VIA_PASSWORD &&
+            job->id->password_version != account.password_version)
+            return ko_err_set(err, KO_E_DENIED, "the password has been changed");
         ko_auth_describe(&account, &job->holder);
         job->password_version = account.password_version;
     }
@@ -110,6 +113,9 @@ static int issue_access(ko_auth *auth, issue_job *job, uint64_t generation, ko_a
     job->holder.limited = true;
     job->holder.whole = !job->id->limited;
     job->holder.expires_at_s = now_s + (int64_t)auth->opts.token_life_s;
+    if (job->holder.expires_at_s > job->id->expires_at_s)
+        job->holder.expires_at_s =
+            job->id->expires_at_s; /* not longer than what it was given for */
     job->holder.access = job->granted;
     if (sign_token(auth, job, now_s, job->holder.expires_at_s, &token, err) < 0)
         return -1;
@@ -118,7 +124,7 @@ static int issue_access(ko_auth *auth, issue_job *job, uint64_t generation, ko_a
     ko_auth_remember(auth->tokens, (ko_str){"", 0}, ko_buf_str(&token), generation, UINT64_MAX, id);
     out->token = ko_arena_strndup(arena, token.data, token.len);
     out->issued_at_s = now_s;
-    out->expires_in_s = auth->opts.token_life_s;
+    out->expires_in_s = (uint64_t)(job->holder.expires_at_s - now_s);
     out->granted = job->granted;
     return 0;
 }

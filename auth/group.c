@@ -88,7 +88,8 @@ static int run_owns(ko_meta_tx *tx, void *arg, ko_err *err)
     if (ko_meta_owner_find(tx, job->space, &owner, &why) < 0) {
         if (why.code == KO_E_NOT_FOUND)
             return 0;
-        *err = why;
+        if (err)
+            *err = why;
         return -1;
     }
     if (owner.kind == KO_META_OWNER_GROUP &&

@@ -13,7 +13,6 @@ int ko_meta_secret_add(ko_meta_tx *tx, const ko_meta_secret_spec *spec, ko_meta_
 {
     int64_t id = 0;
 
-    ko_meta_touch_rights(tx);
     if (ko_meta_number(tx, KO_Q_secret_add,
                        KO_ARGS(KO_INT(spec->account_id), KO_INT(spec->kind),
                                KO_BYTES(hash_str(spec->hash)), KO_TEXT(spec->name),

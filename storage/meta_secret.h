@@ -1,6 +1,7 @@
 /* storage/meta_secret.h: personal, robot and refresh tokens. Only the SHA-256 of a token is stored.
  *
- * Adding and revoking raise the rights generation. Threads: as the transaction. */
+ * Revoking raises the rights generation; adding does not, as nobody remembers what is not there and
+ * every login of a client adds one. Threads: as the transaction. */
 #ifndef KO_STORAGE_META_SECRET_H
 #define KO_STORAGE_META_SECRET_H
 

@@ -118,6 +118,54 @@ static void a_refresh_token_stands_for_the_account_until_it_is_revoked(void **st
     assert_int_equal(ko_auth_refresh(f->auth, KO_STR("ko_r_x"), HERE, &none, NULL), -1);
 }
 
+static void a_token_does_not_outlive_the_secret_it_was_given_for(void **state)
+{
+    fixture *f = *state;
+    ko_autoptr(ko_arena) arena = ko_arena_new();
+    const ko_account_secret_new spec = {.account_id = f->alice,
+                                        .name = KO_STR("short"),
+                                        .expires_at_s = ko_clock_wall_s() + 100,
+                                        .by = f->alice};
+    char text[KO_CREDENTIAL_MAX];
+    ko_autoid id = NULL;
+    int64_t secret_id;
+
+    assert_int_equal(ko_account_create_secret(f->meta, &spec, text, &secret_id, NULL), 0);
+    assert_int_equal(ko_auth_basic(f->auth, KO_STR("alice"), ko_str_of(text), HERE, &id, NULL), 0);
+    ko_issued issued = issue(f, id, "repository:alice/app:pull", false, arena);
+    assert_in_range(issued.expires_in_s, 1, 100);
+}
+
+/* A request that logged in with the old password just before it was changed. */
+static void a_login_by_the_old_password_earns_no_token_after_the_change(void **state)
+{
+    fixture *f = *state;
+    ko_autoptr(ko_arena) arena = ko_arena_new();
+    ko_autoid id = login(f, "alice");
+    const ko_scopes none = {0};
+    ko_issued issued;
+    ko_err err = KO_ERR_INIT;
+
+    assert_int_equal(
+        ko_account_set_password(f->meta, COST, f->alice, KO_STR("another password"), NULL), 0);
+    assert_int_equal(ko_auth_issue(f->auth, id, &none, true, KO_STR("test"), arena, &issued, &err),
+                     -1);
+    assert_int_equal(err.code, KO_E_DENIED);
+}
+
+/* Every `docker login` makes one. */
+static void a_new_refresh_token_leaves_what_others_are_remembered_by(void **state)
+{
+    fixture *f = *state;
+    ko_autoptr(ko_arena) arena = ko_arena_new();
+    ko_autoid alice = login(f, "alice");
+    ko_autoid bob = login(f, "bob");
+
+    assert_non_null(issue(f, alice, "", true, arena).refresh_token);
+    ko_autoid again = ko_auth_basic_cached(f->auth, KO_STR("bob"), KO_STR("password of it"));
+    assert_ptr_equal(again, bob);
+}
+
 static void an_access_token_does_not_earn_another(void **state)
 {
     fixture *f = *state;
@@ -320,6 +368,9 @@ int main(void)
         T(an_anonymous_token_pulls_what_is_public),
         T(a_right_that_ends_ends_in_tokens_already_given),
         T(a_refresh_token_stands_for_the_account_until_it_is_revoked),
+        T(a_token_does_not_outlive_the_secret_it_was_given_for),
+        T(a_login_by_the_old_password_earns_no_token_after_the_change),
+        T(a_new_refresh_token_leaves_what_others_are_remembered_by),
         T(an_access_token_does_not_earn_another),
         T(a_personal_token_is_a_password_with_limits),
         T(a_revoked_or_expired_personal_token_is_denied),

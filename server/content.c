@@ -147,24 +147,30 @@ static int renew_lease(ko_meta_tx *tx, void *arg, ko_err *err)
     return ko_meta_blob_renew(tx, &q->row, q->digest, q->lease_until_s, err);
 }
 
-static int check_size(ko_app *app, const ko_content *content, ko_err *err)
+/* Damage reads "not found" too: the client pushes it again, and that heals it. */
+static int check_size(const ko_content *content, uint64_t stored, ko_err *err)
+{
+    if (stored == content->size_bytes)
+        return 0;
+    return ko_err_set(err, KO_E_NOT_FOUND, "blob %s is damaged: it has not the size on record",
+                      content->digest.text);
+}
+
+static int look_at_large(ko_app *app, const ko_content *content, ko_err *err)
 {
     uint64_t stored;
 
     if (ko_blob_stat(app->blobs, &content->digest, &stored, err) < 0)
         return -1;
-    /* Damage reads "not found" too: the client pushes it again, and that heals it. */
-    if (stored != content->size_bytes)
-        return ko_err_set(err, KO_E_NOT_FOUND, "blob %s is damaged: it has not the size on record",
-                          content->digest.text);
-    return 0;
+    return check_size(content, stored, err);
 }
 
 static int read_small(ko_app *app, ko_content *content, ko_err *err)
 {
     ko_autoptr(ko_blob_reader) reader = NULL;
 
-    if (ko_blob_open(app->blobs, &content->digest, &reader, err) < 0)
+    if (ko_blob_open(app->blobs, &content->digest, &reader, err) < 0 ||
+        check_size(content, ko_blob_reader_size(reader), err) < 0)
         return -1;
     return ko_blob_read(reader, content->bytes, content->size_bytes, 0, err);
 }
@@ -204,7 +210,7 @@ int ko_content_blob(ko_app *app, ko_str repo, const ko_digest *digest, bool prom
                           small ? (size_t)q.link.blob.size_bytes : 0);
     content->lease_until_s = q.link.lease_until_s;
     /* A row whose file is lost must read "not found": the next push then brings it back. */
-    if ((small ? read_small(app, content, err) : check_size(app, content, err)) < 0) {
+    if ((small ? read_small(app, content, err) : look_at_large(app, content, err)) < 0) {
         ko_content_unref(content);
         return -1;
     }

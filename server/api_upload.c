@@ -164,15 +164,18 @@ typedef struct {
 static int mount_tx(ko_meta_tx *tx, void *arg, ko_err *err)
 {
     post_job *job = ((mount_try *)arg)->job;
+    ko_repo_blob blob = {.repo = &job->repo, .digest = &job->mount};
     ko_meta_repo source, target;
     ko_meta_link link;
-    uint64_t stored;
 
     /* The file is looked for too: the scrubber may have hidden a damaged one whose row is live. */
     if (ko_meta_repo_find(tx, ((mount_try *)arg)->source, &source, err) < 0 ||
         ko_meta_blob_find(tx, source.id, &job->mount, &link, err) < 0 ||
-        ko_blob_stat(job->job.app->blobs, &job->mount, &stored, err) < 0 ||
-        ko_repo_ensure(tx, &job->repo, &target, err) < 0)
+        ko_blob_stat(job->job.app->blobs, &job->mount, &blob.size_bytes, err) < 0)
+        return -1;
+    if (blob.size_bytes != link.blob.size_bytes)
+        return ko_err_set(err, KO_E_NOT_FOUND, "blob %s is damaged", job->mount.text);
+    if (ko_repo_admit(tx, &blob, &target, err) < 0)
         return -1;
     return ko_meta_blob_link(tx, &target, &job->mount,
                              ko_clock_wall_s() + job->repo.settings->lease_s, NULL, err);

@@ -3,6 +3,7 @@
 
 #include "common/base/clock.h"
 #include "common/oci/ref.h"
+#include "storage/meta_blob.h"
 
 void ko_repo_spec_init(ko_repo_spec *spec, ko_str name, int64_t account_id,
                        const ko_settings *settings)
@@ -91,13 +92,6 @@ int ko_repo_set_visibility(ko_meta_tx *tx, const ko_meta_repo *repo, ko_meta_vis
     return ko_meta_repo_set_visibility(tx, repo, visibility, err);
 }
 
-int ko_repo_ensure_tx(ko_meta_tx *tx, void *arg, ko_err *err)
-{
-    ko_meta_repo repo;
-
-    return ko_repo_ensure(tx, arg, &repo, err);
-}
-
 int ko_repo_check_bytes(ko_meta_tx *tx, const ko_repo_spec *spec, uint64_t extra_bytes, ko_err *err)
 {
     ko_meta_owner owner;
@@ -118,4 +112,24 @@ int ko_repo_check_bytes(ko_meta_tx *tx, const ko_repo_spec *spec, uint64_t extra
         return ko_err_set(err, KO_E_DENIED, "%s would pass its quota of %lld bytes", owner.name,
                           (long long)quota);
     return -1;
+}
+
+int ko_repo_admit(ko_meta_tx *tx, const ko_repo_blob *blob, ko_meta_repo *out, ko_err *err)
+{
+    ko_meta_link link;
+
+    if (ko_repo_ensure(tx, blob->repo, out, err) < 0)
+        return -1;
+    if (ko_repo_check_bytes(tx, blob->repo, blob->size_bytes, err) == 0)
+        return 0;
+    if (err->code != KO_E_DENIED)
+        return -1;
+    return ko_meta_blob_find(tx, out->id, blob->digest, &link, NULL);
+}
+
+int ko_repo_admit_tx(ko_meta_tx *tx, void *arg, ko_err *err)
+{
+    ko_meta_repo repo;
+
+    return ko_repo_admit(tx, arg, &repo, err);
 }

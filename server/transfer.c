@@ -12,6 +12,7 @@
 #include "server/transfer.h"
 
 #include "common/base/limits.h"
+#include "common/base/log.h"
 #include "server/repo.h"
 
 typedef enum { BUF_EMPTY, BUF_FILLING, BUF_FULL, BUF_WRITING } buf_state;
@@ -72,6 +73,20 @@ static void fail(transfer *t, const ko_err *err)
 
 /* ---- On the pool ---- */
 
+/* What the quota has no room for will not get any by waiting: the session ends, or its bytes would
+ * lie there uncounted. */
+static int finish(transfer *t)
+{
+    ko_repo_blob blob = {&t->repo, &t->digest, ko_upload_offset(t->upload)};
+    ko_err why = KO_ERR_INIT;
+
+    if (ko_upload_finish(t->upload, &t->digest, ko_repo_admit_tx, &blob, &t->job.err) == 0)
+        return 0;
+    if (t->job.err.code == KO_E_DENIED && ko_upload_cancel(t->upload, &why) < 0)
+        ko_log(KO_DEBUG, "upload.cancel", KO_F_ERR(&why)); /* the reaper ends it */
+    return -1;
+}
+
 static void transfer_run(ko_work *work)
 {
     transfer *t = KO_CONTAINER(work, transfer, work);
@@ -83,8 +98,7 @@ static void transfer_run(ko_work *work)
     if (!t->job.last)
         return;
     if (t->job.rc == 0 && t->job.finish)
-        t->job.rc =
-            ko_upload_finish(t->upload, &t->digest, ko_repo_ensure_tx, &t->repo, &t->job.err);
+        t->job.rc = finish(t);
     t->job.offset = ko_upload_offset(t->upload);
     t->upload = ko_upload_release(t->upload);
 }

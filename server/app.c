@@ -38,6 +38,11 @@ bool ko_app_is_full(const ko_app *app)
     return ko_chores_is_full(app->run->chores);
 }
 
+bool ko_app_has_room(ko_app *app)
+{
+    return ko_chores_has_room(app->run->chores);
+}
+
 void ko_app_storage_failed(ko_app *app)
 {
     ko_chores_look_at_space(app->run->chores);

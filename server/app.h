@@ -45,6 +45,8 @@ void ko_app_release(ko_app *app);
 
 /* Pushes are refused while the storage is full (server/chores.h). */
 bool ko_app_is_full(const ko_app *app);
+/* The same, but looked up now: for the pool, before each piece of a transfer. */
+bool ko_app_has_room(ko_app *app);
 /* A write has just found no space. */
 void ko_app_storage_failed(ko_app *app);
 

@@ -55,6 +55,7 @@ static void complain(const char *chore, const ko_err *err)
 
 #define RESERVE_SHARE 8 /* on a small disk the reserve is this part of it */
 
+/* Between two looks of the chore a fast push can write more than the reserve: transfers look too. */
 static void watch_space(ko_chores *u)
 {
     uint64_t free_bytes, total_bytes, reserve = ko_app_settings(u->app)->reserve_bytes;
@@ -225,6 +226,14 @@ ko_chores *ko_chores_stop(ko_chores *u)
 bool ko_chores_is_full(const ko_chores *u)
 {
     return u && atomic_load_explicit(&u->full, memory_order_relaxed);
+}
+
+bool ko_chores_has_room(ko_chores *u)
+{
+    if (!u)
+        return true;
+    watch_space(u);
+    return !ko_chores_is_full(u);
 }
 
 void ko_chores_look_at_space(ko_chores *u)

@@ -18,6 +18,8 @@ ko_chores *ko_chores_stop(ko_chores *chores);
 
 /* Is the storage too full for pushes? Any thread, never blocks. */
 bool ko_chores_is_full(const ko_chores *chores);
+/* Looks now, and says whether there is room for a push. Any thread but a loop's: asks the disk. */
+bool ko_chores_has_room(ko_chores *chores);
 /* A write has just failed for lack of space: look again now. Any thread, never blocks. */
 void ko_chores_look_at_space(ko_chores *chores);
 

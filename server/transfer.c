@@ -87,6 +87,14 @@ static int finish(transfer *t)
     return -1;
 }
 
+/* The reserve is kept piece by piece, or one large blob could eat it. */
+static int append(transfer *t, const transfer_buf *buf)
+{
+    if (!ko_app_has_room(t->app))
+        return ko_err_set(&t->job.err, KO_E_NO_SPACE, "less is free than the reserve");
+    return ko_upload_append(t->upload, buf->data, buf->len, &t->job.err);
+}
+
 static void transfer_run(ko_work *work)
 {
     transfer *t = KO_CONTAINER(work, transfer, work);
@@ -94,7 +102,7 @@ static void transfer_run(ko_work *work)
 
     t->job.rc = 0;
     if (t->job.write)
-        t->job.rc = ko_upload_append(t->upload, buf->data, buf->len, &t->job.err);
+        t->job.rc = append(t, buf);
     if (!t->job.last)
         return;
     if (t->job.rc == 0 && t->job.finish)

@@ -413,20 +413,24 @@ static int start_loops(ko_app_run *run, ko_err *err)
     return 0;
 }
 
+/* From here on until the loops are freed: a signal that comes as soon as the address is told, or
+ * while the parts are being closed, must not end the program on the spot. */
+static void watch_signals(ko_app *app)
+{
+    ko_app_run *run = app->run;
+
+    ko_signal_init(&run->reload, run->loops[0], SIGHUP, on_reload, app);
+    ko_signal_init(&run->term, run->loops[0], SIGTERM, on_terminate, app);
+    ko_signal_init(&run->intr, run->loops[0], SIGINT, on_terminate, app);
+}
+
 static void run_until_stopped(ko_app *app)
 {
     ko_app_run *run = app->run;
-    ko_signal reload, term, intr;
 
-    ko_signal_init(&reload, run->loops[0], SIGHUP, on_reload, app);
-    ko_signal_init(&term, run->loops[0], SIGTERM, on_terminate, app);
-    ko_signal_init(&intr, run->loops[0], SIGINT, on_terminate, app);
     ko_log(KO_INFO, "ready", KO_F_STR("version", KO_VERSION));
     ko_notify("READY=1");
     ko_loop_run(run->loops[0]);
-    ko_signal_done(&reload);
-    ko_signal_done(&term);
-    ko_signal_done(&intr);
 }
 
 static void join_loops(ko_app_run *run)
@@ -446,6 +450,9 @@ static void close_all(ko_app *app)
     ko_pool_free(app->logins);
     ko_pool_free(app->pool);
     ko_http_server_free(app->http);
+    ko_signal_done(&run->reload);
+    ko_signal_done(&run->term);
+    ko_signal_done(&run->intr);
     for (size_t i = 0; i < run->loop_count; i++)
         ko_loop_free(run->loops[i]);
     ko_tls_free(run->tls);
@@ -469,8 +476,10 @@ static int serve(ko_app *app, const ko_options *opts, ko_err *err)
     raise_file_limit();
     (void)signal(SIGPIPE, SIG_IGN);
     if (open_storage(app, opts, err) < 0 || open_auth(app, opts, err) < 0 ||
-        open_tls(run, opts, err) < 0 || start_threads(app, opts, err) < 0 ||
-        open_http(app, opts, err) < 0 || ko_chores_start(app, &run->chores, err) < 0 ||
+        open_tls(run, opts, err) < 0 || start_threads(app, opts, err) < 0)
+        return -1;
+    watch_signals(app);
+    if (open_http(app, opts, err) < 0 || ko_chores_start(app, &run->chores, err) < 0 ||
         start_upkeep(app, err) < 0 || listen_all(app, opts, err) < 0)
         return -1;
     run->stop_post = (ko_post){.fn = stop_loops, .arg = run};

@@ -21,6 +21,7 @@ typedef struct ko_app_run {
     ko_upkeep *upkeep;
     atomic_uint_fast64_t holds; /* what is under way, and one for the server itself */
     ko_post stop_post;          /* to the first loop when the last hold goes */
+    ko_signal reload, term, intr;
     bool stopping;
 } ko_app_run;
 

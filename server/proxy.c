@@ -143,15 +143,17 @@ void ko_proxy_resolve(ko_req *req)
 
 const char *ko_proxy_base_url(ko_req *req)
 {
-    ko_str host = KO_STR("localhost"), value;
+    ko_str host = KO_STR("localhost"), value, scheme;
     bool https = ko_http_is_tls(req->x);
 
     if (req->settings->public_url)
         return req->settings->public_url;
     (void)ko_headers_get(&req->head->headers, "Host", &host);
     if (req->behind_proxy) {
-        if (ko_headers_get(&req->head->headers, "X-Forwarded-Proto", &value))
-            https = ko_str_eq_nocase(ko_str_trim(value), KO_STR("https"));
+        /* With several proxies it is a list, and the client's side comes first. */
+        if (ko_headers_get(&req->head->headers, "X-Forwarded-Proto", &value) &&
+            ko_str_split(&value, ',', &scheme))
+            https = ko_str_eq_nocase(ko_str_trim(scheme), KO_STR("https"));
         (void)ko_headers_get(&req->head->headers, "X-Forwarded-Host", &host);
     }
     return ko_arena_printf(req->arena, "%s://" KO_STR_FMT, https ? "https" : "http",

@@ -73,5 +73,6 @@ void ko_audit(ko_req *req, const char *action, const char *detail)
 
 void ko_audit_login_failed(ko_req *req, ko_str user)
 {
-    submit(req, user, "login", "", "denied");
+    if (user.len > 0)
+        submit(req, ko_str_slice(user, 0, KO_MAX_ACCOUNT_NAME), "login", "", "denied");
 }

@@ -12,7 +12,8 @@
 void ko_audit(ko_req *req, const char *action, const char *detail);
 /* The same for something that is no repository's. */
 void ko_audit_target(ko_req *req, const char *action, const char *target, const char *outcome);
-/* A login that failed; `user` as given. */
+/* A login that failed; `user` as given. Credentials without a name leave no row: garbage costs its
+ * sender nothing and no back-off holds it, so it could fill the disk. */
 void ko_audit_login_failed(ko_req *req, ko_str user);
 
 #endif

@@ -47,6 +47,29 @@ static int search_tx(ko_meta_tx *tx, void *arg, ko_err *err)
                           &job->hits, &job->count, err);
 }
 
+/* The query knows what the account may pull; a token with limits is good for less of it, and must
+ * not tell the names of the rest. */
+static bool may_know(const search_job *job, const ko_meta_repo *repo)
+{
+    bool may = false;
+
+    if (repo->visibility == KO_META_PUBLIC)
+        return true;
+    return ko_auth_may_copy_from(job->job.app->auth, job->job.identity, ko_str_of(repo->name), &may,
+                                 NULL) == 0 &&
+           may;
+}
+
+static size_t drop_unknown(const search_job *job)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < job->count; i++)
+        if (may_know(job, &job->hits[i].repo))
+            job->hits[kept++] = job->hits[i];
+    return kept;
+}
+
 static void print_hit(ko_buf *out, const ko_meta_search_hit *hit)
 {
     bool official = strchr(hit->repo.name, '/') == NULL;
@@ -68,6 +91,7 @@ static int search_run(ko_job *base, ko_err *err)
 
     if (ko_meta_read(base->app->meta, search_tx, job, err) < 0)
         return -1;
+    job->count = drop_unknown(job);
     (void)ko_buf_put_text(out, "{\"query\":");
     (void)ko_buf_put_json(out, job->query);
     (void)ko_buf_printf(out,

@@ -403,7 +403,8 @@ static verdict judge(ko_req *req, const ko_upload *upload, ko_err *err)
             return BAD_RANGE;
         }
     }
-    if (length > 0 && (uint64_t)length > size_limit(req) - offset)
+    /* The session may be longer than allowed already: a reload can lower the limit. */
+    if (length > 0 && (offset > size_limit(req) || (uint64_t)length > size_limit(req) - offset))
         return OVERSIZE;
     return GO_ON;
 }

@@ -133,3 +133,17 @@ int ko_repo_admit_tx(ko_meta_tx *tx, void *arg, ko_err *err)
 
     return ko_repo_admit(tx, arg, &repo, err);
 }
+
+int ko_repo_has_room_tx(ko_meta_tx *tx, void *arg, ko_err *err)
+{
+    const ko_repo_blob *blob = arg;
+    ko_meta_repo repo;
+    ko_meta_link link;
+
+    if (ko_repo_check_bytes(tx, blob->repo, blob->size_bytes, err) == 0)
+        return 0;
+    if (err->code != KO_E_DENIED ||
+        ko_meta_repo_find(tx, ko_str_of(blob->repo->name), &repo, NULL) < 0)
+        return -1;
+    return ko_meta_blob_find(tx, repo.id, blob->digest, &link, NULL);
+}

@@ -48,5 +48,7 @@ KO_MUST_USE int ko_repo_admit(ko_meta_tx *tx, const ko_repo_blob *blob, ko_meta_
                               ko_err *err);
 /* The same as a ko_meta_fn; `arg` is a ko_repo_blob. */
 KO_MUST_USE int ko_repo_admit_tx(ko_meta_tx *tx, void *arg, ko_err *err);
+/* Would it fit now? For a read; `arg` is a ko_repo_blob. errors DENIED. */
+KO_MUST_USE int ko_repo_has_room_tx(ko_meta_tx *tx, void *arg, ko_err *err);
 
 #endif

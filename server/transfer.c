@@ -74,13 +74,15 @@ static void fail(transfer *t, const ko_err *err)
 /* ---- On the pool ---- */
 
 /* What the quota has no room for will not get any by waiting: the session ends, or its bytes would
- * lie there uncounted. */
+ * lie there uncounted. It is asked before the file is published, too: what the transaction refuses
+ * afterwards leaves a file that only a check of the whole store would find. */
 static int finish(transfer *t)
 {
     ko_repo_blob blob = {&t->repo, &t->digest, ko_upload_offset(t->upload)};
     ko_err why = KO_ERR_INIT;
 
-    if (ko_upload_finish(t->upload, &t->digest, ko_repo_admit_tx, &blob, &t->job.err) == 0)
+    if (ko_meta_read(t->app->meta, ko_repo_has_room_tx, &blob, &t->job.err) == 0 &&
+        ko_upload_finish(t->upload, &t->digest, ko_repo_admit_tx, &blob, &t->job.err) == 0)
         return 0;
     if (t->job.err.code == KO_E_DENIED && ko_upload_cancel(t->upload, &why) < 0)
         ko_log(KO_DEBUG, "upload.cancel", KO_F_ERR(&why)); /* the reaper ends it */

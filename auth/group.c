@@ -45,7 +45,7 @@ static int find_subject(ko_meta_tx *tx, ko_meta_owner_kind kind, ko_str name, ko
 {
     if (ko_meta_owner_find(tx, name, out, err) < 0)
         return ko_err_ctx(err, KO_STR_FMT, KO_STR_ARG(name));
-    if (out->kind != kind)
+    if (kind != KO_META_OWNER_NONE && out->kind != kind)
         return ko_err_set(err, KO_E_NOT_FOUND, "%s is no %s", out->name,
                           kind == KO_META_OWNER_GROUP ? "group" : "account");
     return 0;

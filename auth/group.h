@@ -21,7 +21,7 @@ KO_MUST_USE int ko_group_set_member(ko_meta_tx *tx, int64_t group_id, ko_str acc
 /* ---- Grants ---- */
 
 /* Sets the actions of an account or group on a repository or pattern, or takes them away; `kind`
- * says which of both the name must be. errors INVALID; NOT_FOUND. */
+ * says which of both the name must be; KO_META_OWNER_NONE: either. errors INVALID; NOT_FOUND. */
 KO_MUST_USE int ko_group_grant(ko_meta_tx *tx, ko_str pattern, ko_meta_owner_kind kind,
                                ko_str subject, ko_actions actions, ko_err *err);
 KO_MUST_USE int ko_group_revoke(ko_meta_tx *tx, ko_str pattern, ko_meta_owner_kind kind,

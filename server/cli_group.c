@@ -1,9 +1,9 @@
 /* server/cli_group.c: groups and their members. */
 #include "auth/account.h"
+#include "auth/group.h"
 #include "common/base/clock.h"
 #include "server/cli.h"
 #include "server/conf.h"
-#include "storage/meta_group.h"
 
 #define PAGE 500
 
@@ -25,32 +25,18 @@ static int find_group(ko_meta_tx *tx, const group_job *job, ko_meta_group *out, 
     return 0;
 }
 
-static int find_account(ko_meta_tx *tx, const group_job *job, int64_t *out_id, ko_err *err)
-{
-    ko_meta_account account;
-
-    if (ko_meta_account_find(tx, job->account, job->cli->arena, &account, err) < 0)
-        return ko_err_ctx(err, "account " KO_STR_FMT, KO_STR_ARG(job->account));
-    *out_id = account.owner.id;
-    return 0;
-}
-
 /* ---- Groups ---- */
 
 static int run_add(ko_meta_tx *tx, void *arg, ko_err *err)
 {
     const group_job *job = arg;
-    int64_t group_id = 0;
-    int64_t account_id = 0;
+    int64_t id = 0;
 
-    if (ko_meta_group_add(tx, job->group, job->display, job->visibility, ko_clock_wall_s(),
-                          &group_id, err) < 0)
+    if (ko_group_create(tx, job->group, job->display, job->visibility, &id, err) < 0)
         return -1;
     if (job->account.len == 0)
         return 0;
-    if (find_account(tx, job, &account_id, err) < 0)
-        return -1;
-    return ko_meta_group_set_member(tx, group_id, account_id, KO_META_ROLE_OWNER, err);
+    return ko_group_set_member(tx, id, job->account, KO_META_ROLE_OWNER, err);
 }
 
 int ko_cli_group_add(ko_cli *cli, ko_err *err)
@@ -138,11 +124,10 @@ static int run_set_member(ko_meta_tx *tx, void *arg, ko_err *err)
 {
     const group_job *job = arg;
     ko_meta_group group;
-    int64_t account_id = 0;
 
-    if (find_group(tx, job, &group, err) < 0 || find_account(tx, job, &account_id, err) < 0)
+    if (find_group(tx, job, &group, err) < 0)
         return -1;
-    return ko_meta_group_set_member(tx, group.owner.id, account_id, job->role, err);
+    return ko_group_set_member(tx, group.owner.id, job->account, job->role, err);
 }
 
 static const char *member_target(const group_job *job)
@@ -165,28 +150,17 @@ int ko_cli_group_member_add(ko_cli *cli, ko_err *err)
                         &job, err);
 }
 
-static int run_remove_member(ko_meta_tx *tx, void *arg, ko_err *err)
-{
-    const group_job *job = arg;
-    ko_meta_group group;
-    int64_t account_id = 0;
-
-    if (find_group(tx, job, &group, err) < 0 || find_account(tx, job, &account_id, err) < 0)
-        return -1;
-    if (ko_meta_group_remove_member(tx, group.owner.id, account_id, err) == 0)
-        return 0;
-    return ko_err_ctx(err, KO_STR_FMT " in group " KO_STR_FMT, KO_STR_ARG(job->account),
-                      KO_STR_ARG(job->group));
-}
-
 int ko_cli_group_member_rm(ko_cli *cli, ko_err *err)
 {
-    group_job job = {.cli = cli, .group = ko_cli_arg(cli, 0), .account = ko_cli_arg(cli, 1)};
+    group_job job = {.cli = cli,
+                     .group = ko_cli_arg(cli, 0),
+                     .account = ko_cli_arg(cli, 1),
+                     .role = KO_META_ROLE_NONE};
 
     if (ko_cli_open(cli, false, err) < 0)
         return -1;
-    return ko_cli_write(cli, "group.member.remove", ko_str_of(member_target(&job)),
-                        run_remove_member, &job, err);
+    return ko_cli_write(cli, "group.member.remove", ko_str_of(member_target(&job)), run_set_member,
+                        &job, err);
 }
 
 static int run_list_members(ko_meta_tx *tx, void *arg, ko_err *err)

@@ -1,8 +1,7 @@
 /* server/cli_repo.c: repositories and grants. */
-#include "auth/scope.h"
+#include "auth/group.h"
 #include "common/base/clock.h"
 #include "server/cli.h"
-#include "storage/meta_grant.h"
 
 #define PAGE 500
 
@@ -124,24 +123,11 @@ int ko_cli_repo_describe(ko_cli *cli, ko_err *err)
 
 /* ---- Grants ---- */
 
-static int find_subject(ko_meta_tx *tx, const repo_job *job, int64_t *out_id, ko_err *err)
-{
-    ko_meta_owner owner;
-
-    if (ko_meta_owner_find(tx, job->text, &owner, err) < 0)
-        return ko_err_ctx(err, "account or group " KO_STR_FMT, KO_STR_ARG(job->text));
-    *out_id = owner.id;
-    return 0;
-}
-
 static int run_grant(ko_meta_tx *tx, void *arg, ko_err *err)
 {
     const repo_job *job = arg;
-    int64_t subject_id = 0;
 
-    if (find_subject(tx, job, &subject_id, err) < 0)
-        return -1;
-    return ko_meta_grant_set(tx, job->repo, subject_id, job->actions, err);
+    return ko_group_grant(tx, job->repo, KO_META_OWNER_NONE, job->text, job->actions, err);
 }
 
 int ko_cli_repo_grant(ko_cli *cli, ko_err *err)
@@ -163,11 +149,8 @@ int ko_cli_repo_grant(ko_cli *cli, ko_err *err)
 static int run_revoke(ko_meta_tx *tx, void *arg, ko_err *err)
 {
     const repo_job *job = arg;
-    int64_t subject_id = 0;
 
-    if (find_subject(tx, job, &subject_id, err) < 0)
-        return -1;
-    if (ko_meta_grant_remove(tx, job->repo, subject_id, err) == 0)
+    if (ko_group_revoke(tx, job->repo, KO_META_OWNER_NONE, job->text, err) == 0)
         return 0;
     return ko_err_ctx(err, "grant on " KO_STR_FMT " to " KO_STR_FMT, KO_STR_ARG(job->repo),
                       KO_STR_ARG(job->text));

@@ -1,7 +1,6 @@
 /* server/cli_user.c: accounts and quotas. Names are looked up inside the transaction that changes
  * them, so that two command lines, or one and the server, cannot act on a row that has gone. */
 #include "auth/account.h"
-#include "common/base/clock.h"
 #include "common/base/secret.h"
 #include "server/cli.h"
 #include "server/conf.h"
@@ -101,36 +100,15 @@ int ko_cli_user_passwd(ko_cli *cli, ko_err *err)
     return ko_cli_write(cli, "account.password", job.name, NULL, NULL, err);
 }
 
-/* The registry must not be left without anybody who can administrate it. */
-static int keep_an_admin(ko_meta_tx *tx, const ko_meta_account *account, ko_err *err)
-{
-    uint64_t accounts = 0;
-    uint64_t admins = 0;
-
-    if (!account->is_admin || account->is_disabled)
-        return 0;
-    if (ko_meta_account_count(tx, &accounts, &admins, err) < 0)
-        return -1;
-    if (admins <= 1)
-        return ko_err_set(err, KO_E_CONFLICT, "%s is the last administrator", account->owner.name);
-    return 0;
-}
-
 static int run_remove(ko_meta_tx *tx, void *arg, ko_err *err)
 {
     const account_job *job = arg;
     ko_autoptr(ko_arena) arena = ko_arena_new();
     ko_meta_account account;
 
-    if (load_by_name(tx, job, arena, &account, err) < 0 || keep_an_admin(tx, &account, err) < 0)
+    if (load_by_name(tx, job, arena, &account, err) < 0)
         return -1;
-    if (ko_meta_account_remove(tx, account.owner.id, job->force, ko_clock_wall_s(), err) == 0)
-        return 0;
-    return err->code == KO_E_CONFLICT
-               ? ko_err_set(err, KO_E_CONFLICT,
-                            "%s still owns repositories: remove them first, or use --force",
-                            account.owner.name)
-               : -1;
+    return ko_account_remove(tx, &account, job->force, err);
 }
 
 int ko_cli_user_rm(ko_cli *cli, ko_err *err)
@@ -149,10 +127,9 @@ static int run_set_disabled(ko_meta_tx *tx, void *arg, ko_err *err)
     ko_autoptr(ko_arena) arena = ko_arena_new();
     ko_meta_account account;
 
-    if (load_by_name(tx, job, arena, &account, err) < 0 ||
-        (job->change && keep_an_admin(tx, &account, err) < 0))
+    if (load_by_name(tx, job, arena, &account, err) < 0)
         return -1;
-    return ko_meta_account_set_flags(tx, account.owner.id, account.is_admin, job->change, err);
+    return ko_account_set_flags(tx, &account, account.is_admin, job->change, err);
 }
 
 static int run_set_admin(ko_meta_tx *tx, void *arg, ko_err *err)
@@ -161,12 +138,9 @@ static int run_set_admin(ko_meta_tx *tx, void *arg, ko_err *err)
     ko_autoptr(ko_arena) arena = ko_arena_new();
     ko_meta_account account;
 
-    if (load_by_name(tx, job, arena, &account, err) < 0 ||
-        (!job->change && keep_an_admin(tx, &account, err) < 0))
+    if (load_by_name(tx, job, arena, &account, err) < 0)
         return -1;
-    if (account.kind == KO_META_ROBOT && job->change)
-        return ko_err_set(err, KO_E_INVALID, "a robot cannot be an administrator");
-    return ko_meta_account_set_flags(tx, account.owner.id, job->change, account.is_disabled, err);
+    return ko_account_set_flags(tx, &account, job->change, account.is_disabled, err);
 }
 
 static int set_flag(ko_cli *cli, const char *action, ko_meta_fn *fn, bool change, ko_err *err)

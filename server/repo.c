@@ -3,6 +3,7 @@
 
 #include "common/base/clock.h"
 #include "common/oci/ref.h"
+#include "server/owner.h"
 #include "storage/meta_blob.h"
 
 void ko_repo_spec_init(ko_repo_spec *spec, ko_str name, int64_t account_id,
@@ -39,9 +40,7 @@ static int find_owner(ko_meta_tx *tx, const char *name, ko_meta_owner *out, bool
 static int check_private_quota(ko_meta_tx *tx, const ko_meta_owner *owner,
                                const ko_settings *settings, ko_err *err)
 {
-    int64_t quota = owner->quota_private_repos == KO_META_QUOTA_DEFAULT
-                        ? settings->quota_private_repos
-                        : owner->quota_private_repos;
+    int64_t quota = ko_owner_quota(owner->quota_private_repos, settings->quota_private_repos);
     ko_meta_usage usage;
 
     if (quota == KO_META_QUOTA_UNLIMITED)
@@ -102,8 +101,7 @@ int ko_repo_check_bytes(ko_meta_tx *tx, const ko_repo_spec *spec, uint64_t extra
         return -1;
     if (!owned)
         return 0;
-    quota = owner.quota_bytes == KO_META_QUOTA_DEFAULT ? spec->settings->quota_bytes
-                                                       : owner.quota_bytes;
+    quota = ko_owner_quota(owner.quota_bytes, spec->settings->quota_bytes);
     if (quota == KO_META_QUOTA_UNLIMITED)
         return 0;
     if (ko_meta_owner_check_bytes(tx, owner.id, extra_bytes, (uint64_t)quota, err) == 0)

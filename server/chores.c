@@ -55,7 +55,8 @@ static void complain(const char *chore, const ko_err *err)
 
 #define RESERVE_SHARE 8 /* on a small disk the reserve is this part of it */
 
-/* Between two looks of the chore a fast push can write more than the reserve: transfers look too. */
+/* Between two looks of the chore a fast push can write more than the reserve: transfers look too.
+ */
 static void watch_space(ko_chores *u)
 {
     uint64_t free_bytes, total_bytes, reserve = ko_app_settings(u->app)->reserve_bytes;

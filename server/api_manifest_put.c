@@ -184,7 +184,7 @@ static int find_missing(ko_meta_tx *tx, put_job *job, int64_t repo_id, ko_err *e
 
     if (children < 0)
         return -1;
-    job->missing = (size_t)(blobs + children);
+    job->missing = (size_t)blobs + (size_t)children;
     if (job->missing > 0)
         return ko_err_set(err, KO_E_NOT_FOUND, "%zu referenced blobs or manifests are missing",
                           job->missing);

@@ -212,7 +212,7 @@ static void socket_list_done(socket_list *list)
 static int open_for_lanes(ko_http_server *server, struct addrinfo *ai, socket_list *list,
                           ko_err *err)
 {
-    struct sockaddr_storage addr;
+    struct sockaddr_storage addr = {0};
     socklen_t len = ai->ai_addrlen;
 
     memcpy(&addr, ai->ai_addr, len);
@@ -234,7 +234,7 @@ static int open_for_lanes(ko_http_server *server, struct addrinfo *ai, socket_li
 
 static void set_port(struct sockaddr *addr, int like)
 {
-    struct sockaddr_storage bound;
+    struct sockaddr_storage bound = {0};
     socklen_t len = sizeof(bound);
     struct sockaddr_in6 *to6 = (struct sockaddr_in6 *)(void *)addr;
     struct sockaddr_in *to4 = (struct sockaddr_in *)(void *)addr;
@@ -366,7 +366,7 @@ int ko_http_server_listen(ko_http_server *server, const char *address, ko_tls *t
                           size_t bound_size, ko_err *err)
 {
     socket_list list = {.count = 0};
-    struct sockaddr_storage addr;
+    struct sockaddr_storage addr = {0};
     socklen_t len = sizeof(addr);
     bool inherited = strncmp(address, "fd:", 3) == 0;
     int rc = inherited ? open_inherited(address + 3, &list.fds[0], err)

@@ -58,7 +58,7 @@ export HARDEN_OK := $(call probe,$(HARDEN))
 export flags_probed := 1
 endif
 
-KO_CFLAGS = -std=c17 -D_GNU_SOURCE -DKO_VERSION='"$(VERSION)"' -I. -I$(O)/gen $(WARN) \
+KO_CFLAGS = -std=c17 -D_GNU_SOURCE -DKO_VERSION='"$(VERSION)"' -I. $(WARN) \
             $(CFLAGS_$(MODE)) $(HARDEN_OK) $(SAN_FLAGS) $(WERROR) $(PKG_CFLAGS) -pthread \
             -include common/base/banned.h $(CFLAGS)
 KO_LDFLAGS = $(HARDEN_LD) $(SAN_FLAGS) -pthread $(LDFLAGS)
@@ -68,7 +68,6 @@ KO_LDFLAGS = $(HARDEN_LD) $(SAN_FLAGS) -pthread $(LDFLAGS)
 LIB_DIRS := common/base common/loop common/http common/oci storage auth
 LIB_SRC  := $(sort $(wildcard $(addsuffix /*.c,$(LIB_DIRS))))
 SRV_SRC  := $(sort $(filter-out server/main.c,$(wildcard server/*.c)))
-GEN_SRC  := # files made in $(O)/gen, see below
 
 LIB_OBJ := $(LIB_SRC:%.c=$(O)/%.o)
 SRV_OBJ := $(SRV_SRC:%.c=$(O)/%.o)
@@ -198,6 +197,16 @@ run: ## install what is missing, build, start a registry and walk once through i
 	$(Q)deploy/deps build
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)deploy/run
+
+PREFIX  ?= /usr
+DESTDIR ?=
+
+.PHONY: install
+install: all ## programs, man page, example configuration, service unit; PREFIX=/usr DESTDIR=
+	install -D -m 755 $(O)/bin/kontor-registry $(DESTDIR)$(PREFIX)/bin/kontor-registry
+	install -D -m 644 $(O)/share/man/man8/kontor-registry.8 $(DESTDIR)$(PREFIX)/share/man/man8/kontor-registry.8
+	install -D -m 644 $(O)/share/doc/kontor/kontor-registry.yaml.example $(DESTDIR)$(PREFIX)/share/doc/kontor/kontor-registry.yaml.example
+	install -D -m 644 deploy/kontor-registry.service $(DESTDIR)/lib/systemd/system/kontor-registry.service
 
 .PHONY: clean
 clean: ## remove everything built

@@ -6,6 +6,7 @@
 
 #include "storage/meta_manifest.h"
 #include "storage/meta_tag.h"
+#include "storage/scrub.h"
 #include "tests/unit/storage/bed.h"
 
 #define GRACE_S 50
@@ -433,22 +434,41 @@ static void *collector(void *arg)
     return NULL;
 }
 
+/* What a starting server and the scrubber do, over and over. */
+static void *keeper(void *arg)
+{
+    storm *s = arg;
+    const ko_scrub_options options = {0};
+
+    while (!s->stop) {
+        ko_scrub_stats scrubbed = {0};
+        if (ko_gc_recover(s->bed->meta, s->bed->store, &(ko_gc_stats){0}, NULL) < 0 ||
+            ko_scrub_run(s->bed->meta, s->bed->store, &options, &scrubbed, NULL, NULL) < 0 ||
+            scrubbed.damaged > 0)
+            atomic_fetch_add(&s->broken, 1);
+    }
+    return NULL;
+}
+
 static void nobody_loses_a_promised_blob_while_everything_happens_at_once(void **state)
 {
     storm s = {.bed = *state};
     pthread_t clients[3];
     pthread_t gc;
+    pthread_t keep;
 
     for (unsigned r = 0; r < REPOS; r++)
         for (unsigned c = 0; c < CONTENTS; c++)
             pthread_mutex_init(&s.promises[r][c].lock, NULL);
     assert_int_equal(pthread_create(&gc, NULL, collector, &s), 0);
+    assert_int_equal(pthread_create(&keep, NULL, keeper, &s), 0);
     for (size_t i = 0; i < KO_ARRAY_LEN(clients); i++)
         assert_int_equal(pthread_create(&clients[i], NULL, client, &s), 0);
     for (size_t i = 0; i < KO_ARRAY_LEN(clients); i++)
         pthread_join(clients[i], NULL);
     s.stop = true;
     pthread_join(gc, NULL);
+    pthread_join(keep, NULL);
     assert_int_equal(s.broken, 0);
     for (unsigned r = 0; r < REPOS; r++)
         for (unsigned c = 0; c < CONTENTS; c++)

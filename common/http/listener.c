@@ -234,18 +234,22 @@ static int open_for_lanes(ko_http_server *server, struct addrinfo *ai, socket_li
 
 static void set_port(struct sockaddr *addr, int like)
 {
-    struct sockaddr_storage bound = {0};
+    union {
+        struct sockaddr any;
+        struct sockaddr_in v4;
+        struct sockaddr_in6 v6;
+    } bound = {0};
     socklen_t len = sizeof(bound);
     struct sockaddr_in6 *to6 = (struct sockaddr_in6 *)(void *)addr;
     struct sockaddr_in *to4 = (struct sockaddr_in *)(void *)addr;
 
-    if (getsockname(like, (struct sockaddr *)&bound, &len) < 0)
+    if (getsockname(like, &bound.any, &len) < 0)
         return;
     /* The port lies at the same place in both families. */
     if (addr->sa_family == AF_INET6)
-        to6->sin6_port = ((struct sockaddr_in *)(void *)&bound)->sin_port;
+        to6->sin6_port = bound.v4.sin_port;
     else
-        to4->sin_port = ((struct sockaddr_in *)(void *)&bound)->sin_port;
+        to4->sin_port = bound.v4.sin_port;
 }
 
 /* A name may stand for several addresses ("localhost"): those this machine does not have are

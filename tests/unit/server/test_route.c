@@ -75,6 +75,28 @@ static void every_shape_finds_its_endpoint(void **state)
     check_good(rows, KO_ARRAY_LEN(rows));
 }
 
+static void places_of_our_own_api_are_found(void **state)
+{
+    static const good_row rows[] = {
+        {"POST", "/v2/_kontor/accounts", "account_post", "", ""},
+        {"GET", "/v2/_kontor/accounts/", "account_list", "", ""},
+        {"GET", "/v2/_kontor/accounts/alice", "account_get", "", "alice"},
+        {"PATCH", "/v2/_kontor/accounts/al%69ce", "account_patch", "", "alice"},
+        {"DELETE", "/v2/_kontor/groups/lab/", "group_delete", "", "lab"},
+        {"DELETE", "/v2/_kontor/tokens/12", "secret_delete", "", "12"},
+        {"GET", "/v2/_kontor/repositories", "repo_list", "", ""},
+        {"GET", "/v2/_kontor/repositories/a", "repo_get", "a", ""},
+        {"PATCH", "/v2/_kontor/repositories/a/manifests/b", "repo_patch", "a/manifests/b", ""},
+        {"DELETE", "/v2/_kontor/repositories/a%2Fb", "repo_remove", "a/b", ""},
+        {"POST", "/v2/_kontor/grants", "grant_post", "", ""},
+        {"GET", "/v2/_kontor/history/a/tags/list", "history_get", "a/tags/list", ""},
+        {"GET", "/v2/_kontor/audit", "audit_list", "", ""},
+    };
+    (void)state;
+
+    check_good(rows, KO_ARRAY_LEN(rows));
+}
+
 /* T64: repositories may be called like the keywords of the protocol. */
 static void the_last_keyword_counts(void **state)
 {
@@ -166,6 +188,8 @@ static void another_method_is_refused_with_those_that_are_allowed(void **state)
         {"POST", "/v2/a/blobs/uploads/u-1", "GET, HEAD, PATCH, PUT, DELETE"},
         {"DELETE", "/token", "GET, HEAD, POST"},
         {"OPTIONS", "/v2/a/tags/list", "GET, HEAD"},
+        {"PUT", "/v2/_kontor/accounts/alice", "GET, HEAD, PATCH, DELETE"},
+        {"POST", "/v2/_kontor/repositories", "GET, HEAD"},
         {"get", "/v2/", "GET, HEAD"}, /* methods know case */
     };
     (void)state;
@@ -198,6 +222,11 @@ static void what_is_no_place_is_refused(void **state)
         {"GET", "/v2/_nothing", KO_ROUTE_NO_PATH},
         {"GET", "/v2/_a/manifests/latest", KO_ROUTE_NO_PATH},
         {"GET", "/v2/_catalog/more", KO_ROUTE_NO_PATH},
+        {"GET", "/v2/_kontor", KO_ROUTE_NO_PATH},
+        {"GET", "/v2/_kontor/accounts/a/b", KO_ROUTE_NO_PATH},
+        {"GET", "/v2/_kontor/history", KO_ROUTE_NO_PATH},
+        {"GET", "/v2/_kontor/repositories/A", KO_ROUTE_BAD_NAME},
+        {"GET", "/v2/_kontor/repositories//a", KO_ROUTE_BAD_NAME},
         {"GET", "/v2/a/manifests/%zz", KO_ROUTE_BAD_PATH},
         {"GET", "/v2/a/manifests/%00", KO_ROUTE_BAD_PATH},
         {"GET", "/v2/a%/manifests/x", KO_ROUTE_BAD_PATH},
@@ -236,6 +265,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_shape_finds_its_endpoint),
+        cmocka_unit_test(places_of_our_own_api_are_found),
         cmocka_unit_test(the_last_keyword_counts),
         cmocka_unit_test(trailing_slashes_are_forgiven),
         cmocka_unit_test(encoded_bytes_are_decoded_after_the_path_was_cut),

@@ -39,8 +39,8 @@ static int search_tx(ko_meta_tx *tx, void *arg, ko_err *err)
 {
     search_job *job = arg;
     const ko_identity *id = job->job.identity;
-    /* A personal token with a limit finds public repositories only, not what its account may see.
-     */
+    /* A personal token with a limit finds public repositories only,
+     * not what its account may see. */
     bool own = !id->limited || id->whole;
     ko_meta_caller caller = {own ? id->account_id : 0, own && id->admin};
 

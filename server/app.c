@@ -474,7 +474,7 @@ static int serve(ko_app *app, const ko_options *opts, ko_err *err)
     ko_app_run *run = app->run;
 
     raise_file_limit();
-    (void)signal(SIGPIPE, SIG_IGN);
+    (void)sigaction(SIGPIPE, &(struct sigaction){.sa_handler = SIG_IGN}, NULL);
     if (open_storage(app, opts, err) < 0 || open_auth(app, opts, err) < 0 ||
         open_tls(run, opts, err) < 0 || start_threads(app, opts, err) < 0)
         return -1;

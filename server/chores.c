@@ -25,7 +25,7 @@ struct ko_chores {
 /* ---- Pauses ---- */
 
 /* Sleeps up to `ms`; true when it is time to stop. */
-static bool doze(ko_chores *u, uint64_t ms)
+static bool doze(ko_chores *chores, uint64_t ms)
 {
     struct timespec until;
     bool stopping;
@@ -37,12 +37,12 @@ static bool doze(ko_chores *u, uint64_t ms)
         until.tv_sec++;
         until.tv_nsec -= 1000000000;
     }
-    (void)pthread_mutex_lock(&u->lock);
-    while (!u->stopping && !u->look_at_space &&
-           pthread_cond_timedwait(&u->wake, &u->lock, &until) == 0)
+    (void)pthread_mutex_lock(&chores->lock);
+    while (!chores->stopping && !chores->look_at_space &&
+           pthread_cond_timedwait(&chores->wake, &chores->lock, &until) == 0)
         continue;
-    stopping = u->stopping;
-    (void)pthread_mutex_unlock(&u->lock);
+    stopping = chores->stopping;
+    (void)pthread_mutex_unlock(&chores->lock);
     return stopping;
 }
 
@@ -57,42 +57,42 @@ static void complain(const char *chore, const ko_err *err)
 
 /* Between two looks of the chore a fast push can write more than the reserve: transfers look too.
  */
-static void watch_space(ko_chores *u)
+static void watch_space(ko_chores *chores)
 {
-    uint64_t free_bytes, total_bytes, reserve = ko_app_settings(u->app)->reserve_bytes;
+    uint64_t free_bytes, total_bytes, reserve = ko_app_settings(chores->app)->reserve_bytes;
     bool full;
     ko_err err;
 
-    if (ko_blob_space(u->app->blobs, &free_bytes, &total_bytes, &err) < 0) {
+    if (ko_blob_space(chores->app->blobs, &free_bytes, &total_bytes, &err) < 0) {
         complain("space", &err);
         return;
     }
     if (reserve > total_bytes / RESERVE_SHARE)
         reserve = total_bytes / RESERVE_SHARE;
     full = free_bytes < reserve;
-    if (full != atomic_exchange(&u->full, full))
+    if (full != atomic_exchange(&chores->full, full))
         ko_log(full ? KO_ERROR : KO_INFO, full ? "storage.full" : "storage.room",
                KO_F_U64("free_bytes", free_bytes), KO_F_U64("total_bytes", total_bytes));
 }
 
-static void flush_pulls(ko_chores *u)
+static void flush_pulls(ko_chores *chores)
 {
     ko_err err;
 
-    if (ko_pulls_flush(u->app->pulls, u->app->meta, &err) < 0)
+    if (ko_pulls_flush(chores->app->pulls, chores->app->meta, &err) < 0)
         complain("pulls", &err);
 }
 
-static void sweep_uploads(ko_chores *u)
+static void sweep_uploads(ko_chores *chores)
 {
-    ko_uploads_sweep(u->app->uploads);
+    ko_uploads_sweep(chores->app->uploads);
 }
 
-static void maintain_auth(ko_chores *u)
+static void maintain_auth(ko_chores *chores)
 {
     ko_err err;
 
-    if (ko_auth_maintain(u->app->auth, &err) < 0)
+    if (ko_auth_maintain(chores->app->auth, &err) < 0)
         complain("auth", &err);
 }
 
@@ -111,25 +111,25 @@ static int prune_tx(ko_meta_tx *tx, void *arg, ko_err *err)
                                PRUNE_ROWS, &p->removed, err);
 }
 
-static void prune_audit(ko_chores *u)
+static void prune_audit(ko_chores *chores)
 {
-    prune p = {.app = u->app};
+    prune p = {.app = chores->app};
     ko_err err;
 
-    if (ko_app_settings(u->app)->audit_keep_s == 0)
+    if (ko_app_settings(chores->app)->audit_keep_s == 0)
         return;
     do {
-        if (ko_meta_write(u->app->meta, KO_META_LAZY, prune_tx, &p, &err) < 0) {
+        if (ko_meta_write(chores->app->meta, KO_META_LAZY, prune_tx, &p, &err) < 0) {
             complain("audit", &err);
             return;
         }
-    } while (p.removed == PRUNE_ROWS && !doze(u, 10));
+    } while (p.removed == PRUNE_ROWS && !doze(chores, 10));
 }
 
 /* ---- The thread ---- */
 
 static const struct {
-    void (*run)(ko_chores *u);
+    void (*run)(ko_chores *chores);
     uint64_t every_ms;
 } table[] = {
     {watch_space, 2 * 1000},        {flush_pulls, 15 * 1000},   {sweep_uploads, 60 * 1000},
@@ -137,13 +137,13 @@ static const struct {
 };
 
 /* Runs what is due; returns when the next will be. */
-static uint64_t run_due(ko_chores *u, uint64_t due_ms[static KO_ARRAY_LEN(table)])
+static uint64_t run_due(ko_chores *chores, uint64_t due_ms[static KO_ARRAY_LEN(table)])
 {
     uint64_t next = UINT64_MAX;
 
     for (size_t i = 0; i < KO_ARRAY_LEN(table); i++) {
         if (ko_clock_mono_ms() >= due_ms[i]) {
-            table[i].run(u);
+            table[i].run(chores);
             due_ms[i] = ko_clock_mono_ms() + table[i].every_ms;
         }
         if (due_ms[i] < next)
@@ -152,97 +152,97 @@ static uint64_t run_due(ko_chores *u, uint64_t due_ms[static KO_ARRAY_LEN(table)
     return next;
 }
 
-static bool take_space_wish(ko_chores *u)
+static bool take_space_wish(ko_chores *chores)
 {
     bool wish;
 
-    (void)pthread_mutex_lock(&u->lock);
-    wish = u->look_at_space;
-    u->look_at_space = false;
-    (void)pthread_mutex_unlock(&u->lock);
+    (void)pthread_mutex_lock(&chores->lock);
+    wish = chores->look_at_space;
+    chores->look_at_space = false;
+    (void)pthread_mutex_unlock(&chores->lock);
     return wish;
 }
 
 static void *thread_main(void *arg)
 {
-    ko_chores *u = arg;
+    ko_chores *chores = arg;
     uint64_t due_ms[KO_ARRAY_LEN(table)];
     bool stop = false;
 
     for (size_t i = 0; i < KO_ARRAY_LEN(table); i++)
         due_ms[i] = ko_clock_mono_ms() + table[i].every_ms;
     while (!stop) {
-        uint64_t next = run_due(u, due_ms), now = ko_clock_mono_ms();
+        uint64_t next = run_due(chores, due_ms), now = ko_clock_mono_ms();
 
-        stop = doze(u, next > now ? next - now : 1);
-        if (take_space_wish(u))
-            watch_space(u);
+        stop = doze(chores, next > now ? next - now : 1);
+        if (take_space_wish(chores))
+            watch_space(chores);
     }
     return NULL;
 }
 
 int ko_chores_start(ko_app *app, ko_chores **out, ko_err *err)
 {
-    ko_chores *u = ko_new(ko_chores);
+    ko_chores *chores = ko_new(ko_chores);
     pthread_condattr_t attr;
     sigset_t all, before;
     int rc;
 
-    u->app = app;
-    (void)pthread_mutex_init(&u->lock, NULL);
+    chores->app = app;
+    (void)pthread_mutex_init(&chores->lock, NULL);
     (void)pthread_condattr_init(&attr);
     (void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    (void)pthread_cond_init(&u->wake, &attr);
+    (void)pthread_cond_init(&chores->wake, &attr);
     (void)pthread_condattr_destroy(&attr);
-    watch_space(u);
+    watch_space(chores);
     (void)sigfillset(&all);
     (void)pthread_sigmask(SIG_SETMASK, &all, &before);
-    rc = pthread_create(&u->thread, NULL, thread_main, u);
+    rc = pthread_create(&chores->thread, NULL, thread_main, chores);
     (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (rc != 0) {
-        free(u);
+        free(chores);
         return ko_err_set(err, KO_E_UNAVAILABLE, "start the chores thread: %s", strerror(rc));
     }
-    (void)pthread_setname_np(u->thread, "chores");
-    *out = u;
+    (void)pthread_setname_np(chores->thread, "chores");
+    *out = chores;
     return 0;
 }
 
-ko_chores *ko_chores_stop(ko_chores *u)
+ko_chores *ko_chores_stop(ko_chores *chores)
 {
-    if (!u)
+    if (!chores)
         return NULL;
-    (void)pthread_mutex_lock(&u->lock);
-    u->stopping = true;
-    (void)pthread_cond_signal(&u->wake);
-    (void)pthread_mutex_unlock(&u->lock);
-    (void)pthread_join(u->thread, NULL);
-    flush_pulls(u);
-    (void)pthread_cond_destroy(&u->wake);
-    (void)pthread_mutex_destroy(&u->lock);
-    free(u);
+    (void)pthread_mutex_lock(&chores->lock);
+    chores->stopping = true;
+    (void)pthread_cond_signal(&chores->wake);
+    (void)pthread_mutex_unlock(&chores->lock);
+    (void)pthread_join(chores->thread, NULL);
+    flush_pulls(chores);
+    (void)pthread_cond_destroy(&chores->wake);
+    (void)pthread_mutex_destroy(&chores->lock);
+    free(chores);
     return NULL;
 }
 
-bool ko_chores_is_full(const ko_chores *u)
+bool ko_chores_is_full(const ko_chores *chores)
 {
-    return u && atomic_load_explicit(&u->full, memory_order_relaxed);
+    return chores && atomic_load_explicit(&chores->full, memory_order_relaxed);
 }
 
-bool ko_chores_has_room(ko_chores *u)
+bool ko_chores_has_room(ko_chores *chores)
 {
-    if (!u)
+    if (!chores)
         return true;
-    watch_space(u);
-    return !ko_chores_is_full(u);
+    watch_space(chores);
+    return !ko_chores_is_full(chores);
 }
 
-void ko_chores_look_at_space(ko_chores *u)
+void ko_chores_look_at_space(ko_chores *chores)
 {
-    if (!u)
+    if (!chores)
         return;
-    (void)pthread_mutex_lock(&u->lock);
-    u->look_at_space = true;
-    (void)pthread_cond_signal(&u->wake);
-    (void)pthread_mutex_unlock(&u->lock);
+    (void)pthread_mutex_lock(&chores->lock);
+    chores->look_at_space = true;
+    (void)pthread_cond_signal(&chores->wake);
+    (void)pthread_mutex_unlock(&chores->lock);
 }

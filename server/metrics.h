@@ -27,7 +27,7 @@ ko_metrics *ko_metrics_new(void); /* owned by the caller */
 ko_metrics *ko_metrics_free(ko_metrics *metrics);
 KO_DEFINE_AUTOPTR(ko_metrics, ko_metrics_free);
 
-void ko_metrics_add(ko_metrics *metrics, ko_metric metric, uint64_t count);
+void ko_metrics_add(ko_metrics *metrics, ko_metric metric, uint64_t by);
 /* A finished request; `endpoint` NULL: none was found. status 0: lost before an answer. */
 void ko_metrics_request(ko_metrics *metrics, const ko_endpoint *endpoint, int status,
                         uint64_t took_us);

@@ -77,7 +77,7 @@ void ko_lane_init(ko_lane *lane, ko_http_server *server, ko_loop *loop);
 void ko_lane_done(ko_lane *lane);
 void ko_lane_add(ko_lane *lane, ko_link *link);    /* the link takes a place in server->open */
 void ko_lane_remove(ko_lane *lane, ko_link *link); /* and gives it back */
-void ko_lane_drain(void *lane);                    /* on the lane's loop */
+void ko_lane_drain(void *arg);                     /* the lane, on its loop */
 const char *ko_lane_date(ko_lane *lane);           /* for the Date field, made once a second */
 uint8_t *ko_lane_send_buf(ko_lane *lane);
 /* Adds to a counter that only this lane writes: no locked instruction. */
@@ -91,7 +91,7 @@ static inline void ko_lane_count(atomic_uint_fast64_t *counter, uint64_t more)
 /* ---- listener.c ---- */
 
 void ko_listener_pause(ko_lane *lane, uint64_t after_ms); /* and resume by itself */
-void ko_listener_resume(void *lane);
+void ko_listener_resume(void *arg);
 void ko_listener_close_all(ko_lane *lane);
 
 /* ---- link.c ---- */

@@ -107,11 +107,12 @@ static ko_step_ret put_store(ko_req *req)
     ko_err err;
 
     if (collect_tags(req, job, &err) < 0) {
+        ko_problem problem =
+            by_digest && job->tag_count == 0 ? KO_P_DIGEST_INVALID : KO_P_TAG_INVALID;
+
         ko_job_drop(&job->job);
-        return ko_req_problem(req, err.code == KO_E_TOO_LARGE ? 414 : 400,
-                              by_digest && job->tag_count == 0 ? KO_P_DIGEST_INVALID
-                                                               : KO_P_TAG_INVALID,
-                              err.text, NULL, NULL);
+        return ko_req_problem(req, err.code == KO_E_TOO_LARGE ? 414 : 400, problem, err.text, NULL,
+                              NULL);
     }
     if (ko_etag_expect(&req->head->headers, &job->expect, &err) < 0) {
         ko_job_drop(&job->job);

@@ -246,7 +246,7 @@ static int check_quota_tx(ko_meta_tx *tx, void *arg, ko_err *err)
 {
     post_job *job = arg;
 
-    return ko_repo_check_bytes(tx, &job->repo, job->expected, err);
+    return ko_repo_check_push(tx, &job->repo, job->expected, err);
 }
 
 static int post_run(ko_job *base, ko_err *err)

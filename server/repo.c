@@ -54,14 +54,17 @@ static int check_private_quota(ko_meta_tx *tx, const ko_meta_owner *owner,
     return 0;
 }
 
-int ko_repo_ensure(ko_meta_tx *tx, const ko_repo_spec *spec, ko_meta_repo *out, ko_err *err)
+/* Finds the repository, or sees that it may be made and how visible it will be. */
+static int find_or_allow(ko_meta_tx *tx, const ko_repo_spec *spec, ko_meta_repo *out, bool *found,
+                         ko_meta_visibility *visibility, ko_err *err)
 {
-    ko_meta_visibility visibility = spec->settings->default_visibility;
     ko_err why = KO_ERR_INIT;
     ko_meta_owner owner;
     bool owned;
 
-    if (ko_meta_repo_find(tx, ko_str_of(spec->name), out, &why) == 0)
+    *visibility = spec->settings->default_visibility;
+    *found = ko_meta_repo_find(tx, ko_str_of(spec->name), out, &why) == 0;
+    if (*found)
         return 0;
     if (why.code != KO_E_NOT_FOUND) {
         *err = why;
@@ -70,11 +73,33 @@ int ko_repo_ensure(ko_meta_tx *tx, const ko_repo_spec *spec, ko_meta_repo *out, 
     if (find_owner(tx, spec->name, &owner, &owned, err) < 0)
         return -1;
     if (owned)
-        visibility = owner.default_visibility;
-    if (owned && visibility == KO_META_PRIVATE &&
-        check_private_quota(tx, &owner, spec->settings, err) < 0)
+        *visibility = owner.default_visibility;
+    if (owned && *visibility == KO_META_PRIVATE)
+        return check_private_quota(tx, &owner, spec->settings, err);
+    return 0;
+}
+
+int ko_repo_ensure(ko_meta_tx *tx, const ko_repo_spec *spec, ko_meta_repo *out, ko_err *err)
+{
+    ko_meta_visibility visibility;
+    bool found;
+
+    if (find_or_allow(tx, spec, out, &found, &visibility, err) < 0)
         return -1;
+    if (found)
+        return 0;
     return ko_meta_repo_add(tx, ko_str_of(spec->name), visibility, ko_clock_wall_s(), out, err);
+}
+
+int ko_repo_check_push(ko_meta_tx *tx, const ko_repo_spec *spec, uint64_t extra_bytes, ko_err *err)
+{
+    ko_meta_visibility visibility;
+    ko_meta_repo repo;
+    bool found;
+
+    if (find_or_allow(tx, spec, &repo, &found, &visibility, err) < 0)
+        return -1;
+    return ko_repo_check_bytes(tx, spec, extra_bytes, err);
 }
 
 int ko_repo_set_visibility(ko_meta_tx *tx, const ko_meta_repo *repo, ko_meta_visibility visibility,

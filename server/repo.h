@@ -34,6 +34,10 @@ KO_MUST_USE int ko_repo_set_visibility(ko_meta_tx *tx, const ko_meta_repo *repo,
 KO_MUST_USE int ko_repo_check_bytes(ko_meta_tx *tx, const ko_repo_spec *spec, uint64_t extra_bytes,
                                     ko_err *err);
 
+/* What a push will be refused for at its end, told at its begin: either quota. error DENIED. */
+KO_MUST_USE int ko_repo_check_push(ko_meta_tx *tx, const ko_repo_spec *spec, uint64_t extra_bytes,
+                                   ko_err *err);
+
 /* A blob that is about to be linked. */
 typedef struct {
     const ko_repo_spec *repo;

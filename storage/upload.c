@@ -424,6 +424,8 @@ static int settle(ko_upload *upload, const ko_digest *digest, ko_meta_fn *also, 
         return ko_err_ctx(err, "finish upload %s", upload->row.id);
     if (ko_meta_write(uploads->meta, KO_META_DURABLE, commit, &args, err) < 0) {
         disown_quietly(&args);
+        if (err && err->code == KO_E_DENIED) /* a quota: told to the client as it is */
+            return -1;
         return ko_err_ctx(err, "finish upload %s", upload->row.id);
     }
     upload->over = true;

@@ -270,7 +270,7 @@ static int listen_all(ko_app *app, const ko_options *opts, ko_err *err)
     for (size_t i = 0; i < count; i++) {
         if (ko_http_server_listen(app->http, addresses[i], app->run->tls, bound, sizeof(bound),
                                   err) < 0)
-            return ko_err_ctx(err, "listen on %s", addresses[i]);
+            return -1;
         (void)fprintf(stderr, "listening on %s://%s\n", scheme, bound);
         if (i == 0 && app->run->own_certificate)
             say_how_to_trust(opts, bound);
@@ -333,7 +333,7 @@ static int start_upkeep(ko_app *app, ko_err *err)
 
 /* ---- Signals ---- */
 
-static void reload_settings(ko_app *app)
+static int reload_settings(ko_app *app)
 {
     ko_app_run *run = app->run;
     ko_settings *old = atomic_load(&run->settings), *fresh;
@@ -346,7 +346,7 @@ static void reload_settings(ko_app *app)
         ko_settings_new(opts, &fresh, &err) < 0) {
         ko_options_free(opts);
         ko_log(KO_ERROR, "reload.failed", KO_F_ERR(&err));
-        return;
+        return -1;
     }
     /* Requests under way still read the old ones, which are small: they are kept until the end. */
     fresh->older = old;
@@ -356,18 +356,28 @@ static void reload_settings(ko_app *app)
         ko_log(KO_WARN, "reload.needs_restart", KO_F_U64("settings", ignored));
     upkeep = upkeep_options(app);
     ko_upkeep_change(run->upkeep, &upkeep);
+    return 0;
 }
 
+static int reload_certificates(ko_app *app)
+{
+    ko_err err;
+
+    if (!app->run->tls || ko_tls_reload(app->run->tls, &err) == 0)
+        return 0;
+    ko_log(KO_ERROR, "reload.tls_failed", KO_F_ERR(&err));
+    return -1;
+}
+
+/* Each half is taken over when it is right, whatever the other is; what was wrong stays as it was.
+ */
 static void on_reload(void *arg)
 {
     ko_app *app = arg;
-    ko_err err;
 
     ko_notify("RELOADING=1");
-    reload_settings(app);
-    if (app->run->tls && ko_tls_reload(app->run->tls, &err) < 0)
-        ko_log(KO_ERROR, "reload.tls_failed", KO_F_ERR(&err));
-    ko_log(KO_INFO, "reloaded");
+    if ((reload_settings(app) | reload_certificates(app)) == 0)
+        ko_log(KO_INFO, "reloaded");
     ko_notify("READY=1");
 }
 

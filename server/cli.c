@@ -167,7 +167,9 @@ static int take_flag(ko_cli *cli, const char *const *words, int count, int *used
     size_t len = strcspn(name, "=");
 
     *used = 1;
-    if (strcmp(words[0], "--json") == 0) {
+    if (len == 4 && strncmp(name, "json", len) == 0) {
+        if (name[len])
+            return ko_cli_usage(cli, err, "--json takes no value");
         cli->json = true;
         return 0;
     }

@@ -3,6 +3,7 @@
 #include "server/settings.h"
 
 #include "common/base/limits.h"
+#include "common/http/server.h"
 #include "server/conf.h"
 #include "storage/meta_owner.h"
 
@@ -83,6 +84,17 @@ static int take_networks(ko_settings *s, size_t row, const ko_proxy_list **out, 
     return 0;
 }
 
+static int check_addresses(const ko_settings *s, ko_err *err)
+{
+    size_t count;
+    const char *const *addresses = ko_options_list(s->opts, KO_CONF_listen, &count);
+
+    for (size_t i = 0; i < count; i++)
+        if (ko_http_check_address(addresses[i], err) < 0)
+            return -1;
+    return 0;
+}
+
 static int check_together(const ko_settings *s, ko_err *err)
 {
     size_t certs, keys;
@@ -115,7 +127,7 @@ int ko_settings_new(ko_options *opts, ko_settings **out, ko_err *err)
     if (take_public_url(s, err) < 0 ||
         take_networks(s, KO_CONF_proxy_trusted, &s->trusted_proxies, err) < 0 ||
         take_networks(s, KO_CONF_metrics_addresses, &s->metrics_addresses, err) < 0 ||
-        check_together(s, err) < 0) {
+        check_addresses(s, err) < 0 || check_together(s, err) < 0) {
         s->opts = NULL; /* stays the caller's */
         return -1;
     }

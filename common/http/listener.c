@@ -283,7 +283,7 @@ static int split_address(const char *address, char host[static 256], const char 
     uint64_t number;
 
     if (!colon || ko_parse_u64(ko_str_of(colon + 1), 65535, &number, NULL) < 0)
-        return ko_err_set(err, KO_E_INVALID, "no port");
+        return ko_err_set(err, KO_E_INVALID, "want HOST:PORT, :PORT or fd:NUMBER");
     if (len >= 2 && address[0] == '[' && address[len - 1] == ']') {
         address++;
         len -= 2;
@@ -296,6 +296,18 @@ static int split_address(const char *address, char host[static 256], const char 
     host[len] = '\0';
     *port = colon + 1;
     return 0;
+}
+
+int ko_http_check_address(const char *address, ko_err *err)
+{
+    char host[256];
+    const char *port;
+    uint64_t fd;
+    int rc = strncmp(address, "fd:", 3) == 0
+                 ? ko_parse_u64(ko_str_of(address + 3), INT32_MAX, &fd, err)
+                 : split_address(address, host, &port, err);
+
+    return rc < 0 ? ko_err_ctx(err, "listen: %s", address) : 0;
 }
 
 static int open_address(ko_http_server *server, const char *address, socket_list *list, ko_err *err)

@@ -121,6 +121,10 @@ typedef struct {
 KO_MUST_USE int ko_http_server_new(const ko_http_server_opts *opts, const ko_http_handler *handler,
                                    ko_http_server **out, ko_err *err);
 
+/* Whether `address` has a form that ko_http_server_listen() takes; resolves and binds nothing.
+ * error INVALID. */
+KO_MUST_USE int ko_http_check_address(const char *address, ko_err *err);
+
 /* Binds "127.0.0.1:0", "[::1]:443", ":5000" (all addresses, both families), "localhost:80" or an
  * inherited socket "fd:3". With SO_REUSEPORT one socket per loop. `tls` NULL: plain HTTP.
  * `bound` receives the address with its port, e.g. "127.0.0.1:41234". Before the loops run or on

@@ -150,6 +150,7 @@ static void mistakes_of_typing_end_with_64_and_a_suggestion(void **state)
     expect(f, "user add", 64, "usage: kontor-registry user add NAME");
     expect(f, "user add a b", 64, "usage:");
     expect(f, "user ls --jsn", 64, "did you mean --json?");
+    expect(f, "user ls --json=x", 64, "--json takes no value");
     expect(f, "user add x --amdin", 64, "did you mean --admin?");
     expect(f, "serve --lisen :0", 64, "did you mean --listen?");
     expect(f, "user add x --admin=yes", 64, "takes no value");

@@ -17,12 +17,20 @@ static ko_str text_of(const json_t *value)
     return (ko_str){json_string_value(value), json_string_length(value)};
 }
 
-static bool is_one_line(ko_str text)
+/* Texts are shown on terminals, by `docker search` among others, which obey ESC and the C1 controls
+ * (in UTF-8: C2 80 to C2 9F). */
+static bool has_controls(ko_str text, bool lines)
 {
-    for (size_t i = 0; i < text.len; i++)
-        if ((unsigned char)text.ptr[i] < 0x20 || text.ptr[i] == 0x7f)
-            return false;
-    return true;
+    for (size_t i = 0; i < text.len; i++) {
+        unsigned char c = (unsigned char)text.ptr[i];
+        unsigned char next = i + 1 < text.len ? (unsigned char)text.ptr[i + 1] : 0;
+
+        if (lines && (c == '\n' || c == '\r' || c == '\t'))
+            continue;
+        if (c < 0x20 || c == 0x7f || (c == 0xc2 && next >= 0x80 && next <= 0x9f))
+            return true;
+    }
+    return false;
 }
 
 static int take_text(const json_t *value, const ko_json_field *field, ko_arena *arena, ko_str *out,
@@ -33,7 +41,7 @@ static int take_text(const json_t *value, const ko_json_field *field, ko_arena *
     if (json_string_length(value) > field->max)
         return ko_err_set(err, KO_E_INVALID, "%s is longer than %zu bytes", field->name,
                           field->max);
-    if (field->kind == KO_JSON_TEXT && !is_one_line(text_of(value)))
+    if (field->kind != KO_JSON_SECRET && has_controls(text_of(value), field->kind == KO_JSON_PROSE))
         return ko_err_set(err, KO_E_INVALID, "%s holds control characters", field->name);
     *out = ko_arena_str(arena, text_of(value));
     if (field->kind == KO_JSON_SECRET) /* the tree is freed without being wiped */

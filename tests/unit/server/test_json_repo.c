@@ -28,6 +28,25 @@ static void a_repository_has_visibility_and_description(void **state)
                      -1);
 }
 
+static void a_description_does_not_drive_a_terminal(void **state)
+{
+    static const char *const bad[] = {"\\u001b[2J", "a\\u0007", "\\u007f", "x\\u009b31m"};
+    ko_autoptr(ko_arena) arena = ko_arena_new();
+    ko_json_repo_change doc;
+    (void)state;
+
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        const char *json = ko_arena_printf(arena, "{\"description\":\"%s\"}", bad[i]);
+        ko_err err = KO_ERR_INIT;
+
+        assert_int_equal(ko_json_repo_change_read(ko_str_of(json), arena, &doc, &err), -1);
+        assert_string_equal(err.text, "description holds control characters");
+    }
+    assert_int_equal(ko_json_repo_change_read(KO_STR("{\"description\":\"\u00e9\u00a0\u2713\"}"),
+                                              arena, &doc, NULL),
+                     0);
+}
+
 static void a_description_has_16_kib_at_most(void **state)
 {
     (void)state;
@@ -86,6 +105,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_repository_has_visibility_and_description),
+        cmocka_unit_test(a_description_does_not_drive_a_terminal),
         cmocka_unit_test(a_description_has_16_kib_at_most),
         cmocka_unit_test(a_grant_has_actions_for_one_account_or_group),
     };

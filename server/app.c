@@ -423,8 +423,8 @@ static int start_loops(ko_app_run *run, ko_err *err)
     return 0;
 }
 
-/* From here on until the loops are freed: a signal that comes as soon as the address is told, or
- * while the parts are being closed, must not end the program on the spot. */
+/* A signal that comes as soon as the address is told, or while the parts are being closed, must not
+ * end the program on the spot. */
 static void watch_signals(ko_app *app)
 {
     ko_app_run *run = app->run;
@@ -450,6 +450,15 @@ static void join_loops(ko_app_run *run)
         (void)pthread_join(run->threads[i], NULL);
 }
 
+/* The loop's handlers are about to go, and the default of these signals is death. */
+static void hold_signals_back(void)
+{
+    sigset_t all;
+
+    (void)sigfillset(&all);
+    (void)pthread_sigmask(SIG_BLOCK, &all, NULL); /* other threads never have them unblocked */
+}
+
 static void close_all(ko_app *app)
 {
     ko_app_run *run = app->run;
@@ -460,6 +469,7 @@ static void close_all(ko_app *app)
     ko_pool_free(app->logins);
     ko_pool_free(app->pool);
     ko_http_server_free(app->http);
+    hold_signals_back();
     ko_signal_done(&run->reload);
     ko_signal_done(&run->term);
     ko_signal_done(&run->intr);

@@ -7,6 +7,7 @@
  * groups grow with the load by themselves and a lone write has no delay. */
 #include "storage/writer.h"
 
+#include <signal.h>
 #include <time.h>
 
 #include "common/base/clock.h"
@@ -291,6 +292,7 @@ int ko_writer_new(ko_db *db, ko_generation *gen, pthread_mutex_t *lock, ko_balla
 {
     ko_writer *w = ko_new(ko_writer);
     pthread_condattr_t attr;
+    sigset_t all, before;
 
     *w = (ko_writer){.db = db, .gen = gen, .db_lock = lock, .ballast = ballast, .last = &w->first};
     (void)pthread_mutex_init(&w->lock, NULL);
@@ -299,7 +301,10 @@ int ko_writer_new(ko_db *db, ko_generation *gen, pthread_mutex_t *lock, ko_balla
     (void)pthread_cond_init(&w->arrived, &attr);
     (void)pthread_condattr_destroy(&attr);
 
+    (void)sigfillset(&all);
+    (void)pthread_sigmask(SIG_SETMASK, &all, &before); /* signals are for the program's loops */
     int rc = pthread_create(&w->thread, NULL, writer_main, w);
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (rc != 0) {
         free(w);
         errno = rc;

@@ -18,7 +18,9 @@
  * The epoll change list collects changes of interest until the next epoll_wait(): switching a
  * descriptor off and on again within a turn costs nothing. Its one trap, descriptors that share one
  * open file by dup(2), does not occur: a watch ends before its descriptor is closed, and watched
- * descriptors are never duplicated. */
+ * descriptors are never duplicated. A removal may reach the kernel after the descriptor was closed
+ * and its number given to a socket of another loop; this loop's epoll set does not hold that one,
+ * so it answers ENOENT, which libevent passes over (ThreadSanitizer tells of it). */
 #include "common/loop/loop.h"
 
 #include <errno.h>

@@ -16,7 +16,8 @@
 #define KO_MAX_HTTP_TRAILER    (8 * KO_KIB)
 #define KO_MAX_HTTP_SMALL_BODY (64 * KO_KIB)  /* token and account forms */
 #define KO_HTTP_BODY_CHUNK     (128 * KO_KIB) /* one receive buffer; a transfer owns two */
-#define KO_HTTP_SEND_CHUNK     (256 * KO_KIB) /* one shared send buffer per loop */
+#define KO_HTTP_SEND_CHUNK     (64 * KO_KIB)  /* one shared send buffer per loop */
+#define KO_HTTP_COLD_CHUNK     (256 * KO_KIB) /* one read of the pool for a reply */
 
 /* OCI Distribution 1.1 and Image 1.1 */
 #define KO_MAX_REPO_NAME     255          /* with the host, by convention of the clients */

@@ -15,6 +15,7 @@
 #include "common/http/conn.h"
 
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <sys/sendfile.h>
@@ -270,6 +271,14 @@ ko_conn_result ko_conn_write(ko_conn *conn, const void *bytes, size_t len, bool 
     if (conn->ssl)
         return tls_write(conn, bytes, len, sent, err);
     return sent_some(send(conn->fd, bytes, len, MSG_NOSIGNAL | (more ? MSG_MORE : 0)), sent, err);
+}
+
+void ko_conn_hold_more(ko_conn *conn)
+{
+    int bytes = KO_CONN_HELD_FAST;
+
+    if (conn->ssl) /* plain connections are not bounded */
+        (void)setsockopt(conn->fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &bytes, sizeof(bytes));
 }
 
 bool ko_conn_has_sendfile(const ko_conn *conn)

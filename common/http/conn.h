@@ -61,6 +61,11 @@ void ko_conn_bulk(ko_conn *conn, bool bulk);
  * at once, do not send a short segment. */
 ko_conn_result ko_conn_write(ko_conn *conn, const void *bytes, size_t len, bool more, size_t *sent,
                              ko_err *err);
+/* How much may wait unsent in the kernel: bounded from the start (inherited from the listener), and
+ * more for a peer that has proved fast, which saves it waiting for us. */
+#define KO_CONN_HELD      (256 * 1024)
+#define KO_CONN_HELD_FAST (2 * 1024 * 1024)
+void ko_conn_hold_more(ko_conn *conn);
 /* Can files be sent without passing through our memory? */
 bool ko_conn_has_sendfile(const ko_conn *conn);
 ko_conn_result ko_conn_sendfile(ko_conn *conn, int file, uint64_t offset, size_t len, size_t *sent,

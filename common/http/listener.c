@@ -18,8 +18,7 @@
 #define BACKLOG       4096 /* the kernel cuts it to net.core.somaxconn */
 #define ACCEPT_BATCH  32   /* connections per turn of the loop */
 #define PAUSE_MS      100  /* when there are no descriptors or too many connections */
-#define NOTSENT_LOWAT (256 * 1024)
-#define MAX_LISTENERS 64 /* sockets of one ko_http_server_listen() */
+#define MAX_LISTENERS 64   /* sockets of one ko_http_server_listen() */
 
 struct ko_listener {
     ko_lane *lane;
@@ -132,13 +131,15 @@ void ko_listener_close_all(ko_lane *lane)
 
 /* Inherited by accepted connections on Linux, which saves two system calls for each. Failures are
  * of no consequence: an inherited socket may be of another family. */
-static void tune(int fd)
+static void tune(int fd, bool tls)
 {
-    int on = 1, lowat = NOTSENT_LOWAT;
+    int on = 1, held = KO_CONN_HELD;
 
     (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-    /* Bounds what the kernel holds for a slow reader. */
-    (void)setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &lowat, sizeof(lowat));
+    /* Bounds the records the kernel holds for a slow reader. Without TLS they are mostly pages of
+     * files, which cost nothing, and a bound would only mean more system calls. */
+    if (tls)
+        (void)setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &held, sizeof(held));
 }
 
 static int set_option(int fd, int level, int name, int value, ko_err *err)
@@ -174,7 +175,6 @@ static int open_socket(const struct sockaddr *addr, socklen_t len, bool first, b
     }
     if (reuse && first && set_option(fd, SOL_SOCKET, SO_REUSEPORT, 1, err) < 0)
         return -1;
-    tune(fd);
     if (listen(fd, BACKLOG) < 0)
         return errno == EADDRINUSE ? ko_err_set(err, KO_E_EXISTS, "address in use")
                                    : ko_err_sys(err, "listen");
@@ -350,7 +350,6 @@ static int open_inherited(const char *number, int *out, ko_err *err)
         return ko_err_set(err, KO_E_INVALID, "not a listening socket");
     if (ko_fd_set_nonblocking((int)fd, err) < 0)
         return -1;
-    tune((int)fd);
     *out = (int)fd;
     return 0;
 }
@@ -397,6 +396,8 @@ int ko_http_server_listen(ko_http_server *server, const char *address, ko_tls *t
         return ko_err_ctx(err, "listen on %s", address);
     }
     print_address((struct sockaddr *)&addr, len, bound, bound_size);
+    for (size_t i = 0; i < list.count; i++)
+        tune(list.fds[i], tls != NULL);
     for (size_t i = 0; inherited && i < server->lane_count; i++)
         add_listener(&server->lanes[i], list.fds[0], i > 0, tls, is_running(server));
     for (size_t i = 0; !inherited && i < list.count; i++)

@@ -162,6 +162,9 @@ typedef struct {
     bool cold_busy; /* a pool thread is at work on it */
     bool starved;   /* the pool was full: try again at the next tick */
     uint64_t sent;  /* all bytes, head included */
+    uint64_t begun_ms;
+    size_t warm_index; /* parts[warm_index] was found in memory up to warm_to */
+    uint64_t warm_to;
 } ko_reply;
 
 void ko_reply_init(ko_reply *reply);

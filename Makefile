@@ -23,6 +23,11 @@ Q := $(if $(filter 1,$(V)),,@)
 
 VERSION := 0.1.0
 
+# Where `make install` puts things.
+PREFIX  ?= /usr
+DESTDIR ?=
+UNITDIR ?= $(PREFIX)/lib/systemd/system
+
 # ---- Compiler flags --------------------------------------------------------------------------
 
 WARN := -Wall -Wextra -Wshadow -Wconversion -Wcast-qual -Wwrite-strings -Wformat=2 -Wvla -Wundef \
@@ -62,7 +67,7 @@ export flags_probed := 1
 endif
 endif
 
-KO_CFLAGS = -std=c17 -D_GNU_SOURCE -DKO_VERSION='"$(VERSION)"' -I. $(WARN) \
+KO_CFLAGS = -std=c17 -D_GNU_SOURCE -DKO_VERSION='"$(VERSION)"' -I. -I$(O)/gen $(WARN) \
             $(CFLAGS_$(MODE)) $(HARDEN_OK) $(SAN_FLAGS) $(WERROR) $(PKG_CFLAGS) -pthread \
             -include common/base/banned.h $(CFLAGS)
 KO_LDFLAGS = $(HARDEN_LD) $(SAN_FLAGS) -pthread $(LDFLAGS)
@@ -72,6 +77,7 @@ KO_LDFLAGS = $(HARDEN_LD) $(SAN_FLAGS) -pthread $(LDFLAGS)
 LIB_DIRS := common/base common/loop common/http common/oci storage auth
 LIB_SRC  := $(sort $(wildcard $(addsuffix /*.c,$(LIB_DIRS))))
 SRV_SRC  := $(sort $(filter-out server/main.c,$(wildcard server/*.c)))
+GEN_SRC  := # files made in $(O)/gen, see below
 
 LIB_OBJ := $(LIB_SRC:%.c=$(O)/%.o)
 SRV_OBJ := $(SRV_SRC:%.c=$(O)/%.o)
@@ -203,18 +209,27 @@ bench: ## compare with other servers, write docs/performance.md; BENCH='--quick'
 .PHONY: run
 run: ## install what is missing, build, start a registry and walk once through its use
 	$(Q)deploy/deps build
-	$(Q)$(MAKE) --no-print-directory all
+	$(Q)$(MAKE) --no-print-directory -j"$$(nproc)" all
 	$(Q)deploy/run
 
-PREFIX  ?= /usr
-DESTDIR ?=
+# ---- Installing ------------------------------------------------------------------------------
 
+# The unit names the program by its path and is made to fit PREFIX.
 .PHONY: install
-install: all ## programs, man page, example configuration, service unit; PREFIX=/usr DESTDIR=
-	install -D -m 755 $(O)/bin/kontor-registry $(DESTDIR)$(PREFIX)/bin/kontor-registry
-	install -D -m 644 $(O)/share/man/man8/kontor-registry.8 $(DESTDIR)$(PREFIX)/share/man/man8/kontor-registry.8
-	install -D -m 644 $(O)/share/doc/kontor/kontor-registry.yaml.example $(DESTDIR)$(PREFIX)/share/doc/kontor/kontor-registry.yaml.example
-	install -D -m 644 deploy/kontor-registry.service $(DESTDIR)/lib/systemd/system/kontor-registry.service
+install: all ## install programs, man page, unit and example; PREFIX=/usr, DESTDIR= for packages
+	$(Q)install -D -m 755 -t $(DESTDIR)$(PREFIX)/bin $(PROGRAMS)
+	$(Q)install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man8 $(O)/share/man/man8/*
+	$(Q)install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/kontor $(O)/share/doc/kontor/* \
+	    README.md LICENSE deploy/nginx.conf.example
+	$(Q)install -d $(DESTDIR)$(UNITDIR)
+	$(Q)sed 's|/usr/bin/|$(PREFIX)/bin/|' deploy/kontor-registry.service \
+	    > $(DESTDIR)$(UNITDIR)/kontor-registry.service
+
+.PHONY: uninstall
+uninstall: ## remove what install put there; configuration and data stay
+	rm -f $(addprefix $(DESTDIR)$(PREFIX)/bin/,$(notdir $(PROGRAMS))) \
+	    $(addprefix $(DESTDIR)$(PREFIX)/,$(DOCS:$(O)/%=%)) $(DESTDIR)$(UNITDIR)/kontor-registry.service
+	rm -rf $(DESTDIR)$(PREFIX)/share/doc/kontor
 
 .PHONY: clean
 clean: ## remove everything built

@@ -67,7 +67,7 @@ export flags_probed := 1
 endif
 endif
 
-KO_CFLAGS = -std=c17 -D_GNU_SOURCE -DKO_VERSION='"$(VERSION)"' -I. -I$(O)/gen $(WARN) \
+KO_CFLAGS = -std=c17 -D_GNU_SOURCE -DKO_VERSION='"$(VERSION)"' -I. $(WARN) \
             $(CFLAGS_$(MODE)) $(HARDEN_OK) $(SAN_FLAGS) $(WERROR) $(PKG_CFLAGS) -pthread \
             -include common/base/banned.h $(CFLAGS)
 KO_LDFLAGS = $(HARDEN_LD) $(SAN_FLAGS) -pthread $(LDFLAGS)
@@ -77,7 +77,6 @@ KO_LDFLAGS = $(HARDEN_LD) $(SAN_FLAGS) -pthread $(LDFLAGS)
 LIB_DIRS := common/base common/loop common/http common/oci storage auth
 LIB_SRC  := $(sort $(wildcard $(addsuffix /*.c,$(LIB_DIRS))))
 SRV_SRC  := $(sort $(filter-out server/main.c,$(wildcard server/*.c)))
-GEN_SRC  := # files made in $(O)/gen, see below
 
 LIB_OBJ := $(LIB_SRC:%.c=$(O)/%.o)
 SRV_OBJ := $(SRV_SRC:%.c=$(O)/%.o)

@@ -4,8 +4,9 @@
  * connections over them. The first socket is bound without that option and gets it afterwards:
  * so a port that another server of the same user holds is "in use" and not silently shared.
  *
- * An inherited socket exists once; all lanes watch it and whoever comes first accepts. */
+ * An inherited socket exists once: all lanes watch it, and whoever comes first accepts. */
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -18,14 +19,13 @@
 #define BACKLOG       4096 /* the kernel cuts it to net.core.somaxconn */
 #define ACCEPT_BATCH  32   /* connections per turn of the loop */
 #define PAUSE_MS      100  /* when there are no descriptors or too many connections */
-#define MAX_LISTENERS 64   /* sockets of one ko_http_server_listen() */
+#define MAX_LISTENERS 512  /* sockets of one ko_http_server_listen() */
 
 struct ko_listener {
     ko_lane *lane;
     ko_listener *next; /* of the lane */
     ko_tls *tls;
     int fd;
-    bool shared; /* the descriptor belongs to another lane's listener */
     ko_watch watch;
     ko_post install;
 };
@@ -102,8 +102,7 @@ static void install(void *arg)
     ko_lane *lane = listener->lane;
 
     if (lane->draining) {
-        if (!listener->shared)
-            ko_fd_close(listener->fd);
+        ko_fd_close(listener->fd);
         free(listener);
         return;
     }
@@ -121,8 +120,7 @@ void ko_listener_close_all(ko_lane *lane)
 
         lane->listeners = listener->next;
         ko_watch_done(&listener->watch);
-        if (!listener->shared)
-            ko_fd_close(listener->fd);
+        ko_fd_close(listener->fd);
         free(listener);
     }
 }
@@ -336,7 +334,10 @@ static int open_address(ko_http_server *server, const char *address, socket_list
     return rc;
 }
 
-static int open_inherited(const char *number, int *out, ko_err *err)
+/* The socket belongs to us from now on. Each lane watches a duplicate of its own: no lane can close
+ * it under another, and no two of them are in one epoll set. */
+static int open_inherited(ko_http_server *server, const char *number, socket_list *list,
+                          ko_err *err)
 {
     uint64_t fd;
     int listening = 0;
@@ -348,19 +349,28 @@ static int open_inherited(const char *number, int *out, ko_err *err)
         return ko_err_sys(err, "inherited socket");
     if (!listening)
         return ko_err_set(err, KO_E_INVALID, "not a listening socket");
+    if (server->lane_count > MAX_LISTENERS)
+        return ko_err_set(err, KO_E_TOO_LARGE, "too many sockets");
     if (ko_fd_set_nonblocking((int)fd, err) < 0)
         return -1;
-    *out = (int)fd;
+    list->fds[list->count++] = (int)fd;
+    while (list->count < server->lane_count) {
+        int copy = fcntl((int)fd, F_DUPFD_CLOEXEC, 0);
+
+        if (copy < 0)
+            return ko_err_sys(err, "duplicate inherited socket");
+        list->fds[list->count++] = copy;
+    }
     return 0;
 }
 
 /* ---- The public face ---- */
 
-static void add_listener(ko_lane *lane, int fd, bool shared, ko_tls *tls, bool running)
+static void add_listener(ko_lane *lane, int fd, ko_tls *tls, bool running)
 {
     ko_listener *listener = ko_new(ko_listener);
 
-    *listener = (ko_listener){.lane = lane, .tls = tls, .fd = fd, .shared = shared};
+    *listener = (ko_listener){.lane = lane, .tls = tls, .fd = fd};
     listener->install = (ko_post){.fn = install, .arg = listener};
     if (running && !ko_loop_is_current(lane->loop))
         ko_loop_post(lane->loop, &listener->install);
@@ -383,12 +393,9 @@ int ko_http_server_listen(ko_http_server *server, const char *address, ko_tls *t
     socket_list list = {.count = 0};
     struct sockaddr_storage addr = {0};
     socklen_t len = sizeof(addr);
-    bool inherited = strncmp(address, "fd:", 3) == 0;
-    int rc = inherited ? open_inherited(address + 3, &list.fds[0], err)
-                       : open_address(server, address, &list, err);
+    int rc = strncmp(address, "fd:", 3) == 0 ? open_inherited(server, address + 3, &list, err)
+                                             : open_address(server, address, &list, err);
 
-    if (rc == 0 && inherited)
-        list.count = 1;
     if (rc == 0 && getsockname(list.fds[0], (struct sockaddr *)&addr, &len) < 0)
         rc = ko_err_sys(err, "getsockname");
     if (rc < 0) {
@@ -396,12 +403,9 @@ int ko_http_server_listen(ko_http_server *server, const char *address, ko_tls *t
         return ko_err_ctx(err, "listen on %s", address);
     }
     print_address((struct sockaddr *)&addr, len, bound, bound_size);
-    for (size_t i = 0; i < list.count; i++)
+    for (size_t i = 0; i < list.count; i++) {
         tune(list.fds[i], tls != NULL);
-    for (size_t i = 0; inherited && i < server->lane_count; i++)
-        add_listener(&server->lanes[i], list.fds[0], i > 0, tls, is_running(server));
-    for (size_t i = 0; !inherited && i < list.count; i++)
-        add_listener(&server->lanes[i % server->lane_count], list.fds[i], false, tls,
-                     is_running(server));
+        add_listener(&server->lanes[i % server->lane_count], list.fds[i], tls, is_running(server));
+    }
     return 0;
 }

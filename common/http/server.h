@@ -113,7 +113,7 @@ typedef struct {
     uint64_t head_timeout_ms;  /* first byte to end of head; 20 s */
     uint64_t idle_timeout_ms;  /* keep-alive; 120 s: docs/internals/http.md */
     uint64_t stall_timeout_ms; /* no byte moved while we want some; 60 s */
-    uint64_t min_rate_bytes_s; /* over each minute of a body; 0: no minimum */
+    uint64_t min_rate_bytes_s; /* over each stall_timeout_ms of waiting for a peer; 0: no minimum */
     size_t max_connections;    /* all loops together; more wait in the backlog */
 } ko_http_server_opts;
 
@@ -136,7 +136,7 @@ KO_MUST_USE int ko_http_server_listen(ko_http_server *server, const char *addres
  * after `grace_ms`; then calls `fn(arg)` on `loop`. Any thread, once. */
 void ko_http_server_drain(ko_http_server *server, uint64_t grace_ms, ko_loop *loop,
                           void (*fn)(void *arg), void *arg);
-/* After draining, when no loop runs any more. */
+/* After draining, when no loop runs any more and before the loops are freed. */
 ko_http_server *ko_http_server_free(ko_http_server *server);
 
 typedef struct {

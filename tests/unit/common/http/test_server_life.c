@@ -19,7 +19,7 @@ static void a_silent_connection_is_closed_silently(void **state)
 
 static void a_head_that_does_not_end_is_answered_408(void **state)
 {
-    env *e = env_start((env_opts){.tls = *(const bool *)*state, .head_timeout_ms = 200});
+    env *e = env_start((env_opts){.tls = *(const bool *)*state, .head_timeout_ms = 600});
     client c = client_open(e);
 
     client_say(&c, "GET /hello HTTP/1.1\r\nHost");
@@ -440,7 +440,10 @@ static void key_updates_are_answered(void **state)
     client c = client_open(e);
 
     (void)state;
-    for (int i = 0; i < 5; i++) {
+    client_get(&c, "/hello");
+    client_expect(&c, 200, "hello\n");
+    bool ktls = env_stats(e).ktls; /* the kernel cannot change its key: docs/internals/http.md */
+    for (int i = 0; i < 5 && !ktls; i++) {
         assert_int_equal(SSL_key_update(c.ssl, SSL_KEY_UPDATE_REQUESTED), 1);
         client_say(&c, "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhe");
         assert_int_equal(SSL_key_update(c.ssl, SSL_KEY_UPDATE_REQUESTED), 1);

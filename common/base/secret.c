@@ -40,5 +40,7 @@ bool ko_secret_eq(const ko_secret *secret, ko_str bytes)
 
 void ko_secret_wipe(void *bytes, size_t len)
 {
+    if (len == 0)
+        return; /* there may be no memory at all, which explicit_bzero() does not allow */
     explicit_bzero(bytes, len);
 }

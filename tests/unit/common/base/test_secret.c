@@ -44,12 +44,19 @@ static void wiping_leaves_zeros(void **state)
         assert_int_equal(text[i], 0);
 }
 
+static void wiping_nothing_is_allowed(void **state)
+{
+    (void)state;
+    ko_secret_wipe(NULL, 0); /* the undefined behaviour sanitizer would object */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_secret_is_a_copy),
         cmocka_unit_test(equality_needs_length_and_every_byte),
         cmocka_unit_test(wiping_leaves_zeros),
+        cmocka_unit_test(wiping_nothing_is_allowed),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
